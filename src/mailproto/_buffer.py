@@ -1,0 +1,121 @@
+"""Received bytes, waiting to be understood: lines, counted bytes, nothing else.
+
+A read is kept as the object that came, and searched once for line ends.  A line
+that is cut between two reads is gathered in ``_cut`` until its end arrives.  So
+every byte is searched once and copied twice at most, in whatever pieces it comes:
+the time is linear in the bytes, however they are cut.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from .errors import LimitExceeded
+
+
+class ReceiveBuffer:
+    """A queue of bytes.  Only CRLF ends a line."""
+
+    __slots__ = ("_cut", "_data", "_later", "_length", "_start", "eof")
+
+    def __init__(self) -> None:
+        self._cut = bytearray()  # the beginning of a line, searched already
+        self._data = b""  # the read at hand ...
+        self._start = 0  # ... of which this much is used up
+        self._later: deque[bytes] = deque()  # reads not looked at yet
+        self._length = 0
+        self.eof = False
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __bytes__(self) -> bytes:
+        return b"".join((self._cut, self._data[self._start :], *self._later))
+
+    def feed(self, data: bytes | bytearray | memoryview) -> None:
+        """Add *data*.  ``bytes`` are kept as they are, anything else is copied."""
+        self._later.append(bytes(data))
+        self._length += len(self._later[-1])
+
+    def take_line(self, limit: int, name: str) -> bytes | None:
+        """The next line without its CRLF, or ``None`` if it is not all here.
+
+        Raises LimitExceeded(*name*) for a line of more than *limit* octets, CRLF
+        included, as soon as that many are here.  Nothing is lost by it.
+        """
+        while True:
+            end = self._line_end()
+            size = len(self._cut) + (end or len(self._data)) - self._start
+            if size > limit or (size == limit and not end):
+                raise LimitExceeded(name, limit, f"line longer than {limit} octets")
+            if not end:
+                if not self._cut_off():
+                    return None
+                continue
+            if self._cut:
+                self._cut += self._data[self._start : end]
+                line = bytes(self._cut[:-2])
+                self._cut.clear()
+            else:
+                line = self._data[self._start : end - 2]
+            self._start = end
+            self._length -= size
+            return line
+
+    def skip_line(self) -> bool:
+        """Forget what is here of the next line; whether its end was among it."""
+        while True:
+            end = self._line_end()
+            if not end and self._cut_off():
+                continue
+            self._length -= len(self._cut) + end - self._start
+            if end:
+                self._start = end
+                self._cut.clear()
+                return True
+            if self._cut.endswith(b"\r"):  # half of a line end
+                self._cut[:] = b"\r"
+                self._length += 1
+            else:
+                self._cut.clear()
+            return False
+
+    def take(self, at_most: int) -> bytes:
+        """Up to *at_most* of the bytes that are here; ``b""`` when there are none.
+
+        A read that fits is handed on as the object that came in.
+        """
+        if self._cut:
+            self._data = bytes(self._cut) + self._data[self._start :]
+            self._start = 0
+            self._cut.clear()
+        elif self._start == len(self._data) and not self._next_read():
+            return b""
+        end = min(self._start + at_most, len(self._data))
+        data = self._data[self._start : end]
+        self._start = end
+        self._length -= len(data)
+        return data
+
+    def untake(self, count: int) -> None:
+        """Put back the last *count* of the bytes that the last ``take`` gave."""
+        self._start -= count
+        self._length += count
+
+    def _line_end(self) -> int:
+        """Where in the read at hand the next line ends, behind its LF, or 0."""
+        if self._cut.endswith(b"\r") and self._data.startswith(b"\n", self._start):
+            return self._start + 1
+        at = self._data.find(b"\r\n", self._start)
+        return at + 2 if at >= 0 else 0
+
+    def _cut_off(self) -> bool:
+        """Set the rest of this read aside, turn to the next; whether there is one."""
+        self._cut += self._data[self._start :]
+        return self._next_read()
+
+    def _next_read(self) -> bool:
+        self._data, self._start = b"", 0
+        while self._later and not self._data:
+            self._data = self._later.popleft()
+        return bool(self._data)
