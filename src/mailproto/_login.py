@@ -1,0 +1,83 @@
+"""One log-in of a client: what stands between a SASL mechanism and a protocol.
+
+The protocols differ in how a challenge and a response look on the wire.  When the
+first response goes out, how many challenges are too many, and what becomes of one
+that cannot be trusted, is the same for all and said here (RFC 4422 3).
+"""
+
+from __future__ import annotations
+
+from . import sasl
+from .errors import LimitExceeded, RemoteProtocolError
+
+
+class Login:
+    """Answers the challenges of one log-in, or leaves them to the caller.
+
+    Without a *mechanism* the caller answers (``by_hand``), and *initial* is what he
+    wants to go out first.
+    """
+
+    __slots__ = ("_exchange", "_limit", "_rounds", "awaited", "cause", "unsaid")
+
+    def __init__(
+        self, mechanism: sasl.Mechanism | None, initial: bytes | None, rounds: int
+    ) -> None:
+        self._exchange = mechanism.start() if mechanism is not None else None
+        self._limit = rounds
+        self._rounds = 0
+        #: the first response, as long as it has not gone out
+        self.unsaid = initial if self._exchange is None else self._exchange.initial()
+        #: whether the caller is to answer a challenge now
+        self.awaited = False
+        #: why we gave up
+        self.cause: RemoteProtocolError | None = None
+
+    @property
+    def by_hand(self) -> bool:
+        return self._exchange is None
+
+    def initial(self, room: int) -> bytes | None:
+        """The first response in base64, if there is one of at most *room* octets.
+
+        An empty one is ``=``.  One that does not fit answers the empty challenge
+        that the server then begins with (RFC 5034 4, RFC 4954 4).
+        """
+        if self.unsaid is None:
+            return None
+        coded = sasl.encode_base64(self.unsaid) or b"="
+        if len(coded) > room:
+            return None
+        self.unsaid = None
+        return coded
+
+    def respond(self, challenge: bytes) -> bytes | None:
+        """The response to *challenge*; ``None``: cancel the log-in.
+
+        ``cause`` then tells why.  Raises LimitExceeded("sasl_rounds").
+        """
+        self.count()
+        try:
+            if self.unsaid is not None:
+                if challenge:
+                    raise RemoteProtocolError("a challenge before the first response")
+                response, self.unsaid = self.unsaid, None
+                return response
+            assert self._exchange is not None
+            return self._exchange.respond(challenge)
+        except RemoteProtocolError as error:
+            self.cause = error
+            return None
+
+    def count(self) -> None:
+        self._rounds += 1
+        if self._rounds > self._limit:
+            what = "too many challenges in one log-in"
+            raise LimitExceeded("sasl_rounds", self._limit, what)
+
+    def granted(self) -> None:
+        """The server let us in; raises RemoteProtocolError if it may be a false one."""
+        if self.cause is not None:
+            raise RemoteProtocolError("a log-in that was cancelled was granted")
+        if self._exchange is not None:
+            self._exchange.finish()
