@@ -1,0 +1,78 @@
+"""POP3, SMTP and IMAP without I/O: bytes in, events out; values in, bytes out.
+
+``mailproto.pop3`` holds a ``Client`` and a ``Server`` and what they say to each
+other; ``mailproto.sync``, ``.asyncio`` and ``.trio`` put sockets under them.  What
+all protocols share is here.
+"""
+
+from . import pop3
+from ._command import (
+    Bad,
+    Call,
+    Chunk,
+    Closed,
+    Command,
+    Completed,
+    Deviation,
+    End,
+    Flow,
+    GoAhead,
+    Hand,
+    Part,
+    Relay,
+    Script,
+    do,
+)
+from ._connection import (
+    NEED_DATA,
+    PAUSED,
+    START_TLS,
+    ClientConnection,
+    Connection,
+    Limits,
+    Security,
+    ServerConnection,
+    Signal,
+)
+from .errors import (
+    CommandFailed,
+    LimitExceeded,
+    LocalProtocolError,
+    MailError,
+    RemoteProtocolError,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "NEED_DATA",
+    "PAUSED",
+    "START_TLS",
+    "Bad",
+    "Call",
+    "Chunk",
+    "ClientConnection",
+    "Closed",
+    "Command",
+    "CommandFailed",
+    "Completed",
+    "Connection",
+    "Deviation",
+    "End",
+    "Flow",
+    "GoAhead",
+    "Hand",
+    "LimitExceeded",
+    "Limits",
+    "LocalProtocolError",
+    "MailError",
+    "Part",
+    "Relay",
+    "RemoteProtocolError",
+    "Script",
+    "Security",
+    "ServerConnection",
+    "Signal",
+    "do",
+    "pop3",
+]
