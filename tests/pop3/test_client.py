@@ -111,11 +111,11 @@ def test_state_is_what_was_handed_over() -> None:
     conn.send(pop3.User("ann"))
     conn.send(pop3.Pass("secret"))
     conn.receive_data(b"+OK\r\n+OK\r\n")
-    assert conn.state is State.AUTHORIZATION
-    conn.next_event()
-    assert conn.state is State.NAMED
-    conn.next_event()
-    assert conn.state is State.TRANSACTION
+    states = [conn.state]
+    for _ in range(2):
+        conn.next_event()
+        states.append(conn.state)
+    assert states == [State.AUTHORIZATION, State.NAMED, State.TRANSACTION]
 
 
 @pytest.mark.parametrize(
@@ -381,7 +381,6 @@ def test_stls_is_complete_when_tls_is_up() -> None:
     conn = client(security=Security.STARTTLS)
     answer(conn, pop3.Capa(), b"+OK\r\nSTLS\r\n.\r\n")
     call = conn.send(pop3.Stls())
-    assert not conn.tls_due
     conn.receive_data(b"+OK go\r\n")
     assert conn.next_event() is START_TLS
     assert conn.next_event() is START_TLS

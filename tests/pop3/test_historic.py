@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from mailproto import Bad, Chunk, End, GoAhead, LocalProtocolError, Security, pop3
+from mailproto import (
+    PAUSED,
+    Bad,
+    Chunk,
+    End,
+    GoAhead,
+    LocalProtocolError,
+    Security,
+    pop3,
+)
 from mailproto.pop3 import Reply, State
 from mailproto.pop3.historic import (
     HISTORIC,
@@ -89,7 +98,7 @@ def test_xtnd_xmit(by_hand: bool) -> None:
     *chunks, end = both.server_events()
     assert b"".join(chunk.data for chunk in chunks) == MESSAGE + b"\r\n"
     assert end == End()
-    assert both.server.next_event().name == "PAUSED"
+    assert both.server.next_event() is PAUSED
     both.server.send(Reply(True, "Message sent"))
     (done,) = both.client_events()
     call.feed(done)

@@ -67,7 +67,9 @@ class Maildrop:
 
     def answer(self, event: Any, state: State) -> tuple[list[Any], Any]:
         """What to send, and what the client's result must be (``None``: refused)."""
-        left = {n: m for n, m in self.messages.items() if n not in self.marked}
+        left: dict[int, bytes] = {
+            i: m for i, m in self.messages.items() if i not in self.marked
+        }
         match event:
             case pop3.User():
                 return [Reply(True)], "done"
@@ -78,10 +80,10 @@ class Maildrop:
                 data = pop3.StatData(len(left), sum(map(len, left.values())))
                 return [data], data
             case pop3.List(number=None):
-                lines = [pop3.Listing(n, len(m)) for n, m in left.items()]
+                lines = [pop3.Listing(i, len(m)) for i, m in left.items()]
                 return [Reply(True), *lines, End()], lines
             case pop3.Uidl(number=None):
-                names = [pop3.UniqueId(n, f"uid-{n}") for n in left]
+                names = [pop3.UniqueId(i, f"uid-{i}") for i in left]
                 return [Reply(True), *names, End()], names
             case pop3.Capa():
                 caps = [pop3.Capability("PIPELINING"), pop3.Capability("UIDL")]
@@ -101,18 +103,19 @@ class Maildrop:
                     for number in self.marked:
                         del self.messages[number]
                 return [Reply(True)], "done"
-        if not self.there(event.number):
+        number: int = event.number
+        if not self.there(number):
             return [Reply(False, "no such message")], None
-        message = self.messages[event.number]
+        message = self.messages[number]
         match event:
             case pop3.List():
-                entry = pop3.Listing(event.number, len(message))
+                entry = pop3.Listing(number, len(message))
                 return [entry], [entry]
             case pop3.Uidl():
-                unique = pop3.UniqueId(event.number, f"uid-{event.number}")
+                unique = pop3.UniqueId(number, f"uid-{number}")
                 return [unique], [unique]
             case pop3.Dele():
-                self.marked.add(event.number)
+                self.marked.add(number)
                 return [Reply(True)], "done"
         cut = len(message) // 2
         chunks = [Chunk(part) for part in (message[:cut], message[cut:]) if part]

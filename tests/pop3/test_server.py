@@ -47,6 +47,11 @@ def hear(conn: pop3.Server, data: bytes) -> Any:
     return conn.next_event()
 
 
+def state_of(conn: pop3.Server) -> State:
+    """It moves between two looks, which a type checker does not know."""
+    return conn.state
+
+
 def said(conn: pop3.Server) -> bytes:
     return b"".join(conn.data_to_send())
 
@@ -198,7 +203,7 @@ def test_pass_follows_user() -> None:
     conn = server()
     hear(conn, b"USER ann\r\n")
     conn.send(OK)
-    assert conn.state is State.NAMED
+    assert state_of(conn) is State.NAMED
     hear(conn, b"CAPA\r\n")
     conn.send(OK)
     conn.send(End())
@@ -428,7 +433,7 @@ def test_only_quit_in_transaction_leads_to_update() -> None:
     hear(conn, b"DELE 1\r\n")
     conn.send(OK)
     assert hear(conn, b"QUIT\r\n") == pop3.Quit()
-    assert conn.state is State.UPDATE
+    assert state_of(conn) is State.UPDATE
     conn.send(Reply(False, "some deleted messages not removed"))
     assert conn.state is State.CLOSED
     assert events(conn) == [Closed()]

@@ -1,0 +1,135 @@
+"""The half of a session that asyncio and trio share: whatever awaits only its own.
+
+An adapter fills in three waits: ``_write`` what the connection has to say, ``_read``
+something for it, ``_start_tls``.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Self, TypeVar
+
+from ._command import Command, Flow, Script
+from ._connection import NEED_DATA, START_TLS, ClientConnection
+from ._session import Conn, Handed, SessionCore, Talk, greeted, one
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class AsyncSession(SessionCore[Conn]):
+    """See ``mailproto.asyncio.Session`` and ``mailproto.trio.Session``."""
+
+    async def run(
+        self: AsyncSession[ClientConnection[Any]], what: Command[R] | Script[R]
+    ) -> R:
+        """Run a command or a script; its result, or CommandFailed if it is refused."""
+        with self._operation():
+            return await self._finish(self._run(what))
+
+    async def run_all(
+        self: AsyncSession[ClientConnection[Any]], commands: Sequence[Command[R]]
+    ) -> list[R]:
+        """Run them all, pipelined where that is allowed; their results, in order.
+
+        The first refusal is raised, once all of them are answered.
+        """
+        with self._operation():
+            return await self._finish(self._run_all(commands))
+
+    async def stream(
+        self: AsyncSession[ClientConnection[Any]], what: Command[Any] | Flow[T]
+    ) -> AsyncIterator[Any]:
+        """The parts of the answer to a command, or what a flow hands over."""
+        talk = self._flow(one(what) if isinstance(what, Command) else what)
+        with self._operation():
+            try:
+                step = next(talk)
+                while True:
+                    if isinstance(step, Handed):
+                        yield step.value
+                        step = next(talk)
+                    else:
+                        step = talk.send(await self._event())
+            except StopIteration:
+                return
+            finally:
+                talk.close()
+
+    async def next_event(self) -> Any:
+        """The next event that answers nothing that ``run`` asked."""
+        with self._operation():
+            event = self._claimed()
+            return await self._event() if event is None else event
+
+    async def flush(self) -> None:
+        """Write what the connection has to say."""
+        with self._operation():
+            await self._write()
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close at once.  What the protocol says at the end, a QUIT, you ``run``."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.close()
+
+    # -- waiting ---------------------------------------------------------------
+
+    @contextmanager
+    def _operation(self) -> Iterator[None]:
+        self._own()
+        try:
+            yield
+        finally:
+            self._disown()
+
+    async def _finish(self, talk: Talk[R]) -> R:
+        try:
+            next(talk)
+            while True:
+                talk.send(await self._event())
+        except StopIteration as stop:
+            value: R = stop.value
+            return value
+        finally:
+            talk.close()
+
+    async def _event(self) -> Any:
+        while True:
+            event = self.conn.next_event()
+            heard = await self._write()
+            if event is NEED_DATA:
+                if not heard:
+                    await self._read()
+            elif event is START_TLS:
+                if self.conn.tls_due:
+                    await self._start_tls()
+            else:
+                self._check_paused(event)
+                return event
+
+    async def _greet(self) -> None:
+        """A client waits for the greeting, a server for its handshake."""
+        with self._operation():
+            if isinstance(self.conn, ClientConnection):
+                while not hasattr(event := await self._event(), "ok"):
+                    self._leave(event)  # a Deviation
+                self.greeting = greeted(event)
+            elif self.conn.tls_due:
+                await self._start_tls()
+
+    @abstractmethod
+    async def _write(self) -> bool:
+        """Whether something was read meanwhile, and another look is due."""
+
+    @abstractmethod
+    async def _read(self) -> None: ...
+
+    @abstractmethod
+    async def _start_tls(self) -> None: ...

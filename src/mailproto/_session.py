@@ -1,0 +1,239 @@
+"""What a session does with its connection, without the waiting.
+
+The adapters share all of it but ``await``: each talk is a generator that yields
+``None`` when it needs the next event and is sent that event.  A Flow besides yields
+what it hands to its caller (``Handed``).
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections import deque
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from ._command import Call, Command, Completed, Flow, Hand, Part, Relay, Script
+from ._connection import PAUSED, ClientConnection, Connection
+from .errors import (
+    CommandFailed,
+    LimitExceeded,
+    LocalProtocolError,
+    MailError,
+    RemoteProtocolError,
+)
+
+Conn = TypeVar("Conn", bound=Connection[Any, Any], covariant=True)
+R = TypeVar("R")
+T = TypeVar("T")
+
+READ_SIZE: Final = 65536  # octets of one read
+#: octets that wait to become events before reading stops
+HIGH_WATER: Final = 262_144
+#: The same while a client writes: it must go on reading then, or two peers that write
+#: at each other would both wait for ever.  A server need not: one of two is enough, and
+#: a client that never reads could make it keep all that it sends.
+BACKLOG: Final = 67_108_864
+UNCLAIMED: Final = 10_000  # events that nobody claimed and nobody fetched
+HANDSHAKE: Final = 30.0  # seconds; Postfix and Dovecot: 30 to 60
+GRACE: Final = 5.0  # seconds that connections get to end by themselves
+
+Talk = Generator[None, Any, R]
+
+
+@dataclass(frozen=True, slots=True)
+class Handed(Generic[T]):
+    """What a Flow hands to its caller."""
+
+    value: T
+
+
+class SessionCore(Generic[Conn]):
+    """The part of a Session that waits for nothing."""
+
+    def __init__(self, conn: Conn) -> None:
+        self.conn: Conn = conn
+        #: what the server said first, once ``connect`` has it
+        self.greeting: Any = None
+        #: events that answered nothing that was asked, oldest first
+        self.unclaimed: deque[Any] = deque()
+        self._given_up: set[Call[Any]] = set()
+        self._owned = False
+        self._closed: str | None = None  # and why
+
+    @property
+    def _backlog(self) -> int:
+        """How many octets may wait to become events while we write."""
+        return BACKLOG if isinstance(self.conn, ClientConnection) else HIGH_WATER
+
+    # -- one at a time ---------------------------------------------------------
+
+    def _own(self) -> None:
+        if self._closed is not None:
+            raise LocalProtocolError(f"the session is closed: {self._closed}")
+        if self._owned:
+            raise LocalProtocolError("another task is using this session")
+        self._owned = True
+
+    def _disown(self) -> None:
+        self._owned = False
+
+    def _check_paused(self, event: Any) -> None:
+        if event is PAUSED:
+            raise LocalProtocolError("the connection is paused: send something first")
+
+    def _claimed(self) -> Any:
+        """The oldest of the events that nobody claimed, or ``None``."""
+        return self.unclaimed.popleft() if self.unclaimed else None
+
+    # -- talks -----------------------------------------------------------------
+
+    def _run(
+        self: SessionCore[ClientConnection[Any]], what: Command[R] | Script[R]
+    ) -> Talk[R]:
+        if isinstance(what, Command):
+            return (yield from self._await_call(self.conn.send(what)))
+        return (yield from self._run_script(what))
+
+    def _run_script(
+        self: SessionCore[ClientConnection[Any]], script: Script[R]
+    ) -> Talk[R]:
+        try:
+            command = next(script)
+            while True:
+                try:
+                    result = yield from self._await_call(self.conn.send(command))
+                except (CommandFailed, LocalProtocolError) as error:
+                    command = script.throw(error)
+                else:
+                    command = script.send(result)
+        except StopIteration as stop:
+            value: R = stop.value
+            return value
+        finally:
+            script.close()
+
+    def _run_all(
+        self: SessionCore[ClientConnection[Any]], commands: Sequence[Command[R]]
+    ) -> Talk[list[R]]:
+        calls: list[Call[R]] = []
+        failure: CommandFailed | LocalProtocolError | None = None
+        for command in commands:
+            try:
+                calls.append(self.conn.send(command))
+            except LocalProtocolError as error:
+                failure = error  # what was sent is still answered: wait for it
+                break
+        results: list[R] = []
+        for call in calls:
+            try:
+                results.append((yield from self._await_call(call, calls)))
+            except CommandFailed as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+        return results
+
+    def _await_call(self, call: Call[R], others: Sequence[Call[Any]] = ()) -> Talk[R]:
+        try:
+            while not call.done:
+                event = yield
+                if not call.feed(event) and not any(c.feed(event) for c in others):
+                    self._leave(event)
+        finally:
+            self._give_up(call)
+        return call.result()
+
+    def _flow(
+        self: SessionCore[ClientConnection[Any]], flow: Flow[T]
+    ) -> Generator[Handed[T] | None, Any, None]:
+        try:
+            step = next(flow)
+            while True:
+                if isinstance(step, Hand):
+                    yield Handed(step.value)
+                    step = next(flow)
+                    continue
+                try:
+                    if isinstance(step, Relay):
+                        result = yield from self._relay(step.command)
+                    else:
+                        talk = self._await_call(self.conn.send(step))
+                        result = yield from talk
+                except (CommandFailed, LocalProtocolError) as error:
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(result)
+        except StopIteration:
+            return
+        finally:
+            flow.close()
+
+    def _relay(
+        self: SessionCore[ClientConnection[Any]], command: Command[Any]
+    ) -> Generator[Handed[Any] | None, Any, Any]:
+        call = self.conn.send(command)
+        try:
+            while not call.done:
+                event = yield None
+                if isinstance(event, Part) and event.call is call:
+                    yield Handed(event.value)
+                elif not isinstance(event, Completed) and call.command.claims(event):
+                    yield Handed(event)
+                elif not call.feed(event):
+                    self._leave(event)
+        finally:
+            self._give_up(call)
+        return call.result()
+
+    def _give_up(self, call: Call[Any]) -> None:
+        """Nobody waits for the rest of the answer to *call*, if there is a rest."""
+        if not call.done:
+            self._given_up.add(call)
+
+    def _leave(self, event: Any) -> None:
+        call = getattr(event, "call", None)
+        if call in self._given_up:
+            if isinstance(event, Completed):
+                self._given_up.discard(call)
+            return
+        if len(self.unclaimed) >= UNCLAIMED:
+            what = "events that nobody fetches"
+            raise LimitExceeded("unclaimed", UNCLAIMED, what)
+        self.unclaimed.append(event)
+
+
+def one(command: Command[Any]) -> Flow[Any]:
+    """The Flow of one command: its parts, as they come."""
+    yield Relay(command)
+
+
+def greeted(greeting: Any) -> Any:
+    """*greeting*, unless with it the server refused to talk to us."""
+    if not greeting.ok:
+        raise CommandFailed("connect", greeting)
+    return greeting
+
+
+def client_context(alpn: Sequence[str]) -> ssl.SSLContext:
+    """The context of a client that brings none: certificates are verified."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 8996
+    if alpn:
+        context.set_alpn_protocols(list(alpn))
+    return context
+
+
+def last_word(
+    conn: Connection[Any, Any], error: Exception, log: logging.Logger
+) -> None:
+    """One connection of a server has ended by *error*: what is left to do?
+
+    A peer that errs is told, where it can be; a handler that errs is put on record.
+    """
+    if isinstance(error, RemoteProtocolError):
+        if error.hint is not None:
+            conn.send(error.hint)
+    elif not isinstance(error, MailError | OSError):
+        log.error("a handler failed", exc_info=error)
