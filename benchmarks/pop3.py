@@ -1,0 +1,175 @@
+"""POP3: our client against poplib, on the same bytes."""
+
+from __future__ import annotations
+
+import io
+import poplib
+import random
+from collections.abc import Iterator
+from typing import Any
+
+from mailproto import Chunk, Part, Security, pop3
+from mailproto._connection import Signal
+
+from .harness import Contestant, Row
+
+READ_SIZE = 65536
+
+
+def message(seed: int, size: int) -> bytes:
+    """Prose with a dot at the start of every tenth line, about *size* octets."""
+    rng = random.Random(seed)
+    words = ("the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog")
+    lines = [b"Subject: message %d" % seed, b""]
+    while size > 0:
+        line = " ".join(rng.choices(words, k=rng.randint(1, 14))).encode()
+        lines.append(b"." + line if rng.random() < 0.1 else line)
+        size -= len(line) + 2
+    return b"\r\n".join(lines) + b"\r\n"
+
+
+def stuffed(text: bytes) -> bytes:
+    return b"+OK\r\n" + text.replace(b"\r\n.", b"\r\n..") + b".\r\n"
+
+
+def reads(wire: bytes, size: int = READ_SIZE) -> list[bytes]:
+    return [wire[at : at + size] for at in range(0, len(wire), size)]
+
+
+def client() -> pop3.Client:
+    conn = pop3.Client(Security.CLEARTEXT, limits=pop3.Limits(in_flight=10_000))
+    conn.receive_data(b"+OK\r\n")
+    conn.next_event()
+    for command, answer in (
+        (pop3.Capa(), b"+OK\r\nPIPELINING\r\n.\r\n"),
+        (pop3.User("a"), b"+OK\r\n"),
+        (pop3.Pass("b"), b"+OK\r\n"),
+    ):
+        conn.send(command)
+        conn.receive_data(answer)
+        while not isinstance(conn.next_event(), Signal):
+            pass
+    return conn
+
+
+def events(conn: pop3.Client, wire: list[bytes]) -> Iterator[Any]:
+    for data in wire:
+        conn.receive_data(data)
+        while not isinstance(event := conn.next_event(), Signal):
+            yield event
+
+
+def collect(command: pop3.Pop3Command[Any], count: int, wire: list[bytes]) -> list[Any]:
+    """What *count* sendings of *command* are worth, answered by *wire*."""
+    conn = client()
+    calls = [conn.send(command) for _ in range(count)]
+    turn = 0
+    for event in events(conn, wire):
+        call = calls[turn]
+        call.feed(event)
+        turn += call.done
+    return [call.result() for call in calls]
+
+
+def stream(count: int, wire: list[bytes]) -> int:
+    """The octets of *count* messages, none of them kept."""
+    conn = client()
+    for _ in range(count):
+        conn.send(pop3.Retr(1))
+    return sum(
+        len(event.value.data)
+        for event in events(conn, wire)
+        if isinstance(event, Part) and isinstance(event.value, Chunk)
+    )
+
+
+class Peer(poplib.POP3):
+    """poplib, with a file in the place of its socket."""
+
+    def __init__(self, wire: bytes) -> None:
+        self.file = io.BufferedReader(io.BytesIO(wire), READ_SIZE)
+        self._debugging = 0
+
+    def _putline(self, line: bytes) -> None:
+        pass
+
+
+def poplib_retr(wire: bytes, count: int) -> list[bytes]:
+    peer = Peer(wire)
+    return [b"\r\n".join(peer.retr(1)[1]) + b"\r\n" for _ in range(count)]
+
+
+def poplib_list(wire: bytes) -> list[tuple[int, int]]:
+    lines = Peer(wire).list()[1]
+    return [(int(a), int(b)) for a, b in (line.split() for line in lines)]
+
+
+def poplib_uidl(wire: bytes) -> list[tuple[int, str]]:
+    lines = Peer(wire).uidl()[1]
+    return [(int(a), b.decode()) for a, b in (line.split() for line in lines)]
+
+
+def poplib_capa(wire: bytes, count: int) -> list[dict[str, list[str]]]:
+    peer = Peer(wire)
+    return [peer.capa() for _ in range(count)]
+
+
+def rows(scale: float) -> list[Row]:
+    count = max(4, int(400 * scale))
+    bodies = [message(seed, 20_000) for seed in range(count)]
+    retr = b"".join(map(stuffed, bodies))
+    retr_reads = reads(retr)
+    size = max(100, int(50_000 * scale))
+    numbers = [(n, 1000 + n * 7919 % 100_000) for n in range(1, size + 1)]
+    lists = b"+OK\r\n" + b"".join(b"%d %d\r\n" % pair for pair in numbers) + b".\r\n"
+    names = [(n, f"{n * 2654435761 % 2**32:08x}.{n}") for n in range(1, size + 1)]
+    uidls = b"+OK\r\n" + b"".join(b"%d %s\r\n" % (n, u.encode()) for n, u in names)
+    uidls += b".\r\n"
+    words = (b"TOP", b"USER", b"SASL PLAIN SCRAM-SHA-256", b"RESP-CODES", b"PIPELINING",
+             b"EXPIRE 60", b"UIDL", b"STLS", b"UTF8 USER", b"LANG")  # fmt: skip
+    capas = max(10, int(2000 * scale))
+    capa = (b"+OK\r\n" + b"".join(word + b"\r\n" for word in words) + b".\r\n") * capas
+    return [
+        Row("pop3.retr", "20 KB message", count, sum(map(len, bodies)), [
+            Contestant("mailproto, streamed", "typed",
+                       lambda: stream(count, retr_reads), int),
+            Contestant("mailproto, collected", "bytes",
+                       lambda: collect(pop3.Retr(1), count, retr_reads),
+                       lambda got: sum(map(len, got))),
+            Contestant("poplib", "bytes", lambda: poplib_retr(retr, count),
+                       lambda got: sum(map(len, got))),
+        ], {"poplib": 5.5}),
+        Row("pop3.list", "line", size, numbers, [
+            Contestant("mailproto", "typed",
+                       lambda: collect(pop3.List(), 1, reads(lists))[0],
+                       lambda got: [(e.number, e.size) for e in got]),
+            Contestant("poplib + int", "pairs", lambda: poplib_list(lists), list),
+        ], {"poplib + int": 2.3}),
+        Row("pop3.uidl", "line", size, names, [
+            Contestant("mailproto", "typed",
+                       lambda: collect(pop3.Uidl(), 1, reads(uidls))[0],
+                       lambda got: [(e.number, e.uid) for e in got]),
+            Contestant("poplib + int", "pairs", lambda: poplib_uidl(uidls), list),
+        ], {"poplib + int": 2.0}),
+        Row("pop3.capa", "answer", capas, len(words), [
+            Contestant("mailproto", "typed",
+                       lambda: collect(pop3.Capa(), capas, reads(capa)),
+                       lambda got: len(got[0].lines)),
+            Contestant("poplib", "dict",
+                       lambda: poplib_capa(capa, capas),
+                       lambda got: len(got[0])),
+        ], {"poplib": 1.7}),
+    ]  # fmt: skip
+
+
+def growing(chunk: int) -> dict[str, Any]:
+    """Work whose time must grow with the bytes, and no faster, in *chunk*s of them."""
+
+    def retr(size: int) -> None:
+        stream(1, reads(stuffed(message(1, size)), chunk))
+
+    def listing(size: int) -> None:
+        wire = b"+OK\r\n" + b"1 120\r\n" * (size // 7) + b".\r\n"
+        collect(pop3.List(), 1, reads(wire, chunk))
+
+    return {"pop3.retr": retr, "pop3.list": listing}
