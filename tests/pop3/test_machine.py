@@ -100,8 +100,8 @@ class Maildrop:
                 return [Reply(True)], "done"
             case pop3.Quit():
                 if state is State.UPDATE:
-                    for number in self.marked:
-                        del self.messages[number]
+                    for marked in self.marked:
+                        del self.messages[marked]
                 return [Reply(True)], "done"
         number: int = event.number
         if not self.there(number):
