@@ -130,6 +130,11 @@ class Connection(ABC, Generic[Sent, Event]):
         return len(self._in)
 
     @property
+    def tls_demanded(self) -> bool:
+        """Whether nothing of worth may be said yet, for want of TLS."""
+        return self.security is Security.STARTTLS and not self.tls
+
+    @property
     def tls_due(self) -> bool:
         """Whether a TLS handshake is what both ends now wait for."""
         return self._await_tls and self._failure is None
@@ -228,7 +233,7 @@ class ClientConnection(Connection[Command[Any], Event]):
         if self.tls:
             return
         name = type(command).__name__
-        if self.security is Security.STARTTLS and type(command) not in self.before_tls:
+        if self.tls_demanded and type(command) not in self.before_tls:
             raise LocalProtocolError(
                 f"{name} cannot be sent before TLS, which is demanded"
             )

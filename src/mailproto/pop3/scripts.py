@@ -51,7 +51,7 @@ def log_in(
     """
     if client.capabilities is None:
         yield from _capa()
-    if client.security is Security.STARTTLS and not client.tls:
+    if client.tls_demanded:
         yield Stls()
         yield from _capa()
     known = client.capabilities or Capabilities()

@@ -203,8 +203,7 @@ class Server(ServerConnection[Said, Event, Reply]):
         why_not = self.dialect.why_not(self.state, kind, tls=self.tls, utf8=self.utf8)
         if why_not is not None:
             return Reply(False, why_not)
-        demanded = self.security is Security.STARTTLS and not self.tls
-        if demanded and kind not in BEFORE_TLS:
+        if self.tls_demanded and kind not in BEFORE_TLS:
             return Reply(False, "start TLS first")
         if command.reveals_secret and self.cleartext_refused:
             return Reply(False, "no password in the clear: start TLS first", "AUTH")
