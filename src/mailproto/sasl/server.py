@@ -299,9 +299,11 @@ def _proved(auth: bytes, keys: ScramKeys, proof: bytes, hash: str) -> bool:
 
 
 _XOAUTH2 = re.compile(
-    r"user=(?P<name>[^\1]+)\1auth=Bearer (?P<token>[!-~ ]+)\1\1", re.I
+    r"user=(?P<name>[^\x01]+)\x01auth=Bearer (?P<token>[!-~ ]+)\x01\x01", re.I
 )
-_BEARER = re.compile(r"n,(?:a=(?P<name>[^,]+))?,(?P<pairs>\1(?:[A-Za-z]+=[^\1]*\1)*)\1")
+_BEARER = re.compile(
+    r"n,(?:a=(?P<name>[^,]+))?,(?P<pairs>\x01(?:[A-Za-z]+=[^\x01]*\x01)*)\x01"
+)
 # RFC 7628 3.2.2; Google says the same.
 REFUSAL: Final = b'{"status":"invalid_token"}'
 
