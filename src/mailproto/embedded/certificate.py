@@ -1,0 +1,172 @@
+"""A certificate for loopback, made on the spot, of the standard library alone.
+
+X.509 (RFC 5280) in DER, signed with ECDSA over P-256 (SEC 1).  The arithmetic takes no
+care of who watches it: the key lives as long as a test does, and is good for nothing
+but this machine's own addresses.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import ipaddress
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Final
+
+# SEC 2 2.4.2: the curve secp256r1.
+_P: Final = 2**256 - 2**224 + 2**192 + 2**96 - 1
+_N: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_G: Final = (
+    0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
+    0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
+)
+_DAY: Final = 86400.0  # seconds
+
+Point = tuple[int, int] | None  # None: the point at infinity
+
+
+def _add(one: Point, other: Point) -> Point:
+    if one is None or other is None:
+        return one or other
+    (x1, y1), (x2, y2) = one, other
+    if x1 == x2 and (y1 + y2) % _P == 0:
+        return None
+    if one == other:
+        slope = (3 * x1 * x1 - 3) * pow(2 * y1, -1, _P) % _P
+    else:
+        slope = (y2 - y1) * pow(x2 - x1, -1, _P) % _P
+    x = (slope * slope - x1 - x2) % _P
+    return x, (slope * (x1 - x) - y1) % _P
+
+
+def _times(factor: int) -> tuple[int, int]:
+    point: Point = _G
+    result: Point = None
+    while factor:
+        if factor & 1:
+            result = _add(result, point)
+        point = _add(point, point)
+        factor >>= 1
+    assert result is not None  # 0 < factor < the order of the group
+    return result
+
+
+# -- DER (X.690) -------------------------------------------------------------------
+
+
+def _der(tag: int, *parts: bytes) -> bytes:
+    body = b"".join(parts)
+    size = len(body)
+    if size < 128:
+        return bytes([tag, size]) + body
+    octets = size.to_bytes((size.bit_length() + 7) // 8)
+    return bytes([tag, 128 + len(octets)]) + octets + body
+
+
+def _integer(number: int) -> bytes:
+    return _der(0x02, number.to_bytes(number.bit_length() // 8 + 1))
+
+
+def _oid(dotted: str) -> bytes:
+    first, second, *rest = map(int, dotted.split("."))
+    octets = bytearray([40 * first + second])
+    for number in rest:
+        groups = [number & 127]
+        while number := number >> 7:
+            groups.append(number & 127 | 128)
+        octets += bytes(reversed(groups))
+    return _der(0x06, bytes(octets))
+
+
+def _sequence(*parts: bytes) -> bytes:
+    return _der(0x30, *parts)
+
+
+def _bits(data: bytes, unused: int = 0) -> bytes:
+    return _der(0x03, bytes([unused]), data)
+
+
+def _moment(seconds: float) -> bytes:
+    return _der(0x17, time.strftime("%y%m%d%H%M%SZ", time.gmtime(seconds)).encode())
+
+
+def _extension(oid: str, value: bytes, critical: bool = False) -> bytes:
+    flag = _der(0x01, b"\xff") if critical else b""
+    return _sequence(_oid(oid), flag, _der(0x04, value))
+
+
+def _alternative(name: str) -> bytes:
+    try:
+        return _der(0x87, ipaddress.ip_address(name).packed)
+    except ValueError:
+        return _der(0x82, name.encode("ascii"))
+
+
+def _pem(label: str, der: bytes) -> str:
+    text = base64.encodebytes(der).decode().replace("\n", "")
+    lines = [text[at : at + 64] for at in range(0, len(text), 64)]
+    return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""])
+
+
+_CURVE: Final = _oid("1.2.840.10045.3.1.7")  # prime256v1
+_SIGNED: Final = _sequence(_oid("1.2.840.10045.4.3.2"))  # ecdsa-with-SHA256
+
+
+def make_certificate(
+    names: Sequence[str] = ("localhost", "127.0.0.1", "::1"),
+    *,
+    starts: float = -1.0,
+    ends: float = 30.0,
+) -> tuple[str, str]:
+    """A self-signed certificate for *names*, and its private key, both in PEM.
+
+    It is valid from *starts* to *ends*, days from now.
+    """
+    private = secrets.randbelow(_N - 1) + 1
+    x, y = _times(private)
+    public = b"\x04" + x.to_bytes(32) + y.to_bytes(32)
+    now = time.time()
+    owner = _sequence(
+        _der(0x31, _sequence(_oid("2.5.4.3"), _der(0x0C, names[0].encode())))
+    )
+    key_id = hashlib.sha1(public, usedforsecurity=False).digest()
+    extensions = (
+        _extension("2.5.29.19", _sequence(_der(0x01, b"\xff")), critical=True),  # a CA
+        # Digital signature, certificate signing.
+        _extension("2.5.29.15", _bits(b"\x84", unused=2), critical=True),
+        _extension("2.5.29.37", _sequence(_oid("1.3.6.1.5.5.7.3.1"))),  # a server
+        _extension("2.5.29.17", _sequence(*map(_alternative, names))),
+        _extension("2.5.29.14", _der(0x04, key_id)),
+        _extension("2.5.29.35", _sequence(_der(0x80, key_id))),
+    )
+    to_sign = _sequence(
+        _der(0xA0, _integer(2)),  # version 3
+        _integer(secrets.randbits(120) | 1),
+        _SIGNED,
+        owner,
+        _sequence(_moment(now + starts * _DAY), _moment(now + ends * _DAY)),
+        owner,
+        _sequence(_sequence(_oid("1.2.840.10045.2.1"), _CURVE), _bits(public)),
+        _der(0xA3, _sequence(*extensions)),
+    )
+    certificate = _sequence(to_sign, _SIGNED, _bits(_sign(private, to_sign)))
+    key = _sequence(
+        _integer(1),
+        _der(0x04, private.to_bytes(32)),
+        _der(0xA0, _CURVE),
+        _der(0xA1, _bits(public)),
+    )
+    return _pem("CERTIFICATE", certificate), _pem("EC PRIVATE KEY", key)
+
+
+def _sign(private: int, data: bytes) -> bytes:
+    """SEC 1 4.1.3: ECDSA."""
+    digest = int.from_bytes(hashlib.sha256(data).digest())
+    while True:
+        nonce = secrets.randbelow(_N - 1) + 1
+        r = _times(nonce)[0] % _N
+        s = pow(nonce, -1, _N) * (digest + r * private) % _N
+        if r and s:
+            return _sequence(_integer(r), _integer(s))

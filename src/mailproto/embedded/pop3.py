@@ -1,0 +1,231 @@
+"""POP3 on the store: what to say to each event, and no I/O."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from .. import pop3, sasl
+from .._command import Bad, Chunk, End
+from ..pop3 import Capability, Reply, ResponseCode, State
+from ..pop3.responses import Data
+from .login import Login, check_password, mechanisms
+from .store import Entry, Store
+
+Said = pop3.Greeting | Reply | pop3.Challenge | Data | Chunk | End
+
+# One answer for all who may not come in: it does not tell who exists.
+WRONG = Reply(False, "wrong name or password", ResponseCode.AUTH)
+NO_MESSAGE = Reply(False, "no such message")
+
+
+def top(chunks: Iterable[bytes], lines: int) -> Iterator[bytes]:
+    """RFC 1939 7: the header, the blank line, and so many *lines* of the body."""
+    held = b""  # a CR that may be half of a line end
+    fresh, body = True, False  # at the start of a line; behind the header
+    for data in chunks:
+        text = held + data
+        held = b"\r" if text.endswith(b"\r") else b""
+        *ended, rest = text[: len(text) - len(held)].split(b"\r\n")
+        for line in ended:
+            if body and fresh:
+                if not lines:
+                    return
+                lines -= 1
+            yield line + b"\r\n"
+            body |= fresh and not line
+            fresh = True
+        if rest:
+            if body and fresh:
+                if not lines:
+                    return
+                lines -= 1
+            yield rest
+            fresh = False
+    if held and (lines or not (body and fresh)):
+        yield held
+
+
+def _listed(lines: Iterable[Data]) -> Iterator[Said]:
+    yield Reply(True)
+    yield from lines
+    yield End()
+
+
+class Pop3:
+    """One session: events of *conn* in, values to send out.
+
+    *tls_offered* says whether STLS can be granted, *apop* whether the greeting has a
+    stamp.  Call ``close`` at the end, however it comes.
+    """
+
+    def __init__(
+        self,
+        conn: pop3.Server,
+        store: Store,
+        host: str,
+        *,
+        tls_offered: bool = True,
+        apop: bool = False,
+    ) -> None:
+        self._conn = conn
+        self._store = store
+        self._host = host
+        self._tls_offered = tls_offered
+        self._stamp = f"<{secrets.token_hex(8)}@{host}>" if apop else ""
+        self._name = ""  # as USER told it
+        self._user: str | None = None  # whose maildrop is open
+        self._login: Login | None = None
+        self._entries: dict[int, Entry] = {}  # numbered once and for all
+        self._marked: set[int] = set()
+
+    def greeting(self) -> pop3.Greeting:
+        return pop3.Greeting(f"mailproto ready {self._stamp}".rstrip())
+
+    def close(self) -> None:
+        """Let another session have the maildrop."""
+        if self._user is not None:
+            self._store.unlock(self._user)
+            self._user = None
+
+    def handle(self, event: Any) -> Iterator[Said]:
+        """What to send in answer to *event*, piece by piece."""
+        match event:
+            case Bad(hint=hint):
+                yield hint
+            case pop3.User(name=name):
+                self._name = name
+                yield Reply(True, "and the password?")
+            case pop3.Pass(password=password):
+                good = check_password(self._store, self._name, password)
+                yield self._open(self._name) if good else WRONG
+            case pop3.Apop(name=name):
+                yield self._apop(event)
+            case pop3.Auth(mechanism=mechanism, initial=initial):
+                self._login = Login(self._store, mechanism, self._host)
+                yield self._step(initial)
+            case pop3.Response(data=data):
+                yield self._step(data)
+            case pop3.Cancel():
+                yield Reply(False, "as you like")
+            case pop3.Stls():
+                yield Reply(self._tls_offered, "TLS" if self._tls_offered else "no TLS")
+            case pop3.Quit():
+                yield self._quit()
+            case pop3.Capa():
+                yield from _listed(self._capabilities())
+            case pop3.Lang():
+                yield from self._languages(event.tag)
+            case pop3.Noop() | pop3.Utf8():
+                yield Reply(True)
+            case _:
+                yield from self._transact(event)
+
+    # -- AUTHORIZATION ---------------------------------------------------------
+
+    def _apop(self, apop: pop3.Apop) -> Reply:
+        if not self._stamp:
+            return Reply(False, "there is no APOP here")
+        kept = self._store.password(apop.name)
+        if apop.proves(kept or "nobody", self._stamp) and kept is not None:
+            return self._open(apop.name)
+        return WRONG
+
+    def _step(self, response: bytes | None) -> Said:
+        assert self._login is not None
+        match self._login.step(response):
+            case sasl.Challenge(data=data):
+                return pop3.Challenge(data)
+            case sasl.Accepted(name=name):
+                return self._open(name)
+        return WRONG
+
+    def _open(self, name: str) -> Reply:
+        if not self._store.lock(name):
+            text = "another session has this maildrop"
+            return Reply(False, text, ResponseCode.IN_USE)
+        self._user = name
+        self._entries = dict(enumerate(self._store.listing(name), 1))
+        return Reply(True, f"{len(self._entries)} messages")
+
+    def _capabilities(self) -> Iterator[Capability]:
+        for word in (
+            "TOP",
+            "UIDL",
+            "RESP-CODES",
+            "AUTH-RESP-CODE",
+            "PIPELINING",
+            "LANG",
+        ):
+            yield Capability(word)
+        yield Capability("UTF8", ("USER",))
+        yield Capability("EXPIRE", ("NEVER",))
+        yield Capability("IMPLEMENTATION", ("mailproto",))
+        if self._tls_offered and not self._conn.tls:
+            yield Capability("STLS")
+        if self._conn.tls or not self._conn.tls_demanded:
+            refused = self._conn.cleartext_refused
+            if not refused:
+                yield Capability("USER")
+            yield Capability("SASL", mechanisms(cleartext_refused=refused))
+
+    def _languages(self, tag: str | None) -> Iterator[Said]:
+        english = pop3.Language("en", "English")
+        if tag is None:
+            yield from _listed([english])
+        elif tag == "*" or tag.lower().split("-")[0] in ("en", "i"):
+            yield english
+        else:
+            yield Reply(False, "that language is not spoken here")
+
+    # -- TRANSACTION -----------------------------------------------------------
+
+    def _left(self) -> dict[int, Entry]:
+        return {n: e for n, e in self._entries.items() if n not in self._marked}
+
+    def _transact(self, command: Any) -> Iterator[Said]:
+        left = self._left()
+        number: int | None = getattr(command, "number", None)
+        if number is not None:
+            yield from self._on_one(command, number, left.get(number))
+            return
+        match command:
+            case pop3.Stat():
+                yield pop3.StatData(len(left), sum(e.size for e in left.values()))
+            case pop3.List():
+                yield from _listed(pop3.Listing(n, e.size) for n, e in left.items())
+            case pop3.Uidl():
+                yield from _listed(pop3.UniqueId(n, e.unique) for n, e in left.items())
+            case pop3.Rset():
+                self._marked.clear()
+                yield Reply(True)
+
+    def _on_one(self, command: Any, number: int, entry: Entry | None) -> Iterator[Said]:
+        if entry is None:
+            yield NO_MESSAGE
+            return
+        match command:
+            case pop3.List():
+                yield pop3.Listing(number, entry.size)
+            case pop3.Uidl():
+                yield pop3.UniqueId(number, entry.unique)
+            case pop3.Retr():
+                yield from self._message(self._store.chunks(entry))
+            case pop3.Top(lines=lines):
+                yield from self._message(top(self._store.chunks(entry), lines))
+            case pop3.Dele():
+                self._marked.add(number)
+                yield Reply(True)
+
+    def _message(self, chunks: Iterator[bytes]) -> Iterator[Said]:
+        yield Reply(True)
+        for data in chunks:
+            yield Chunk(data)
+        yield End()
+
+    def _quit(self) -> Reply:
+        if self._conn.state is State.UPDATE:
+            self._store.delete([self._entries[n] for n in sorted(self._marked)])
+        self.close()
+        return Reply(True, "bye")

@@ -1,0 +1,209 @@
+"""A mail server in one object, on loopback: for tests, demos, development.
+
+    with MailServer() as server:
+        server.add_user("ann", "secret")
+        server.deliver(b"Subject: hello\r\n\r\n", to="ann")
+        ... poplib.POP3(server.host, server.ports["pop3"]) ...
+
+It is not a production mail server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import tempfile
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from email import policy
+from email.message import EmailMessage
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from typing import Any, Final, Self
+
+from .. import asyncio as aio
+from .. import pop3
+from .._command import Chunk, Closed
+from .._connection import Security
+from ..services import SERVICES, Protocol
+from .certificate import make_certificate
+from .pop3 import Pop3
+from .store import Store, StoredMessage
+
+LOGIN_TIMEOUT: Final = 180.0  # seconds from the greeting to the log-in: Dovecot
+IDLE_TIMEOUT: Final = 600.0  # seconds between two commands: RFC 1939 3
+
+
+class MailServer:
+    """POP3, plain and over TLS, on one store; more protocols will follow.
+
+    *path* keeps the mail in a file; else it is gone at the end.  *cleartext* lets
+    passwords in without TLS, *apop* offers APOP.  *ports* gives a service a port of
+    your choice; the others get free ones.  Without *tls* a certificate for localhost
+    is made, and ``client_context`` trusts it.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str | PathLike[str] | None = None,
+        host: str = "127.0.0.1",
+        ports: Mapping[str, int] | None = None,
+        tls: ssl.SSLContext | None = None,
+        cleartext: bool = False,
+        apop: bool = False,
+    ) -> None:
+        self.host: Final = host
+        #: the ports, by the names of the services
+        self.ports: dict[str, int] = {}
+        #: the certificate in PEM, for clients that want a file; ``None``: it is yours
+        self.ca_file: Path | None = None
+        self._wanted = dict(ports or {})
+        self._cleartext = cleartext
+        self._apop = apop
+        self._directory = tempfile.TemporaryDirectory(prefix="mailproto-")
+        self._tls = tls or self._make_context()
+        self._store = Store(path)
+        self._thread: threading.Thread | None = None
+        self._stop: Callable[[], object] = lambda: None
+
+    def _make_context(self) -> ssl.SSLContext:
+        certificate, key = make_certificate()
+        self.ca_file = Path(self._directory.name, "certificate.pem")
+        self.ca_file.write_text(certificate)
+        key_file = Path(self._directory.name, "key.pem")
+        key_file.touch(mode=0o600)
+        key_file.write_text(key)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(self.ca_file, key_file)
+        return context
+
+    # -- what is in it ---------------------------------------------------------
+
+    def add_user(self, name: str, password: str) -> None:
+        """Let *name* log in; mail for him or her is kept from now on."""
+        self._store.add_user(name, password)
+
+    def deliver(self, message: bytes | EmailMessage, *, to: str) -> None:
+        """Put a message into the mailbox of *to*; KeyError: there is no such user."""
+        if isinstance(message, EmailMessage):
+            message = message.as_bytes(policy=policy.SMTP)
+        self._store.deliver(to, message, recipients=[to])
+
+    @property
+    def messages(self) -> list[StoredMessage]:
+        """All that there is, in the order in which it came."""
+        return self._store.messages()
+
+    def clear(self) -> None:
+        """Delete every message."""
+        self._store.clear()
+
+    def client_context(self) -> ssl.SSLContext:
+        """A context that verifies certificates, and trusts this server's."""
+        context = ssl.create_default_context()
+        if self.ca_file is not None:
+            context.load_verify_locations(self.ca_file)
+        return context
+
+    # -- start and stop --------------------------------------------------------
+
+    def start(self) -> None:
+        """Listen, in a thread of its own; returns when it does."""
+        ready = threading.Event()
+        failure: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                asyncio.run(self._main(ready))
+            except BaseException as error:
+                failure.append(error)
+                ready.set()
+
+        self._thread = threading.Thread(target=run, name="mailproto", daemon=True)
+        self._thread.start()
+        ready.wait()
+        if failure:
+            self.stop()
+            raise failure[0]
+
+    def stop(self) -> None:
+        """Listen no more, and let go of everything."""
+        if self._thread is not None:
+            self._stop()
+            self._thread.join()
+            self._thread = None
+        self._store.close()
+        self._directory.cleanup()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self.start)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await asyncio.to_thread(self.stop)
+
+    async def _main(self, ready: threading.Event) -> None:
+        over = asyncio.Event()
+        async with AsyncExitStack() as stack:
+            for name in SERVED:
+                server = await stack.enter_async_context(
+                    aio.serve(
+                        partial(self._connection, name),
+                        self._handler(name),
+                        host=self.host,
+                        port=self._wanted.get(name, 0),
+                        tls=self._tls,
+                        grace=0.5,
+                    )
+                )
+                self.ports[name] = server.port
+            loop = asyncio.get_running_loop()
+            self._stop = partial(loop.call_soon_threadsafe, over.set)
+            ready.set()
+            await over.wait()
+
+    # -- protocols -------------------------------------------------------------
+
+    def _security(self, name: str) -> Security:
+        security = SERVICES[name].security
+        if security is Security.STARTTLS:
+            return Security.CLEARTEXT if self._cleartext else Security.OPTIONAL
+        return security
+
+    def _connection(self, name: str) -> pop3.Server:
+        return pop3.Server(self._security(name))
+
+    def _handler(self, name: str) -> Callable[[Any], Awaitable[None]]:
+        return {Protocol.POP3: self._pop3}[SERVICES[name].protocol]
+
+    async def _pop3(self, session: aio.Session[pop3.Server]) -> None:
+        conn = session.conn
+        talk = Pop3(conn, self._store, "localhost", apop=self._apop)
+        try:
+            conn.send(talk.greeting())
+            async with asyncio.timeout(LOGIN_TIMEOUT) as patience:
+                while not isinstance(event := await session.next_event(), Closed):
+                    for value in talk.handle(event):
+                        conn.send(value)
+                        if isinstance(value, Chunk):
+                            await session.flush()
+                    if conn.state is pop3.State.TRANSACTION:
+                        now = asyncio.get_running_loop().time()
+                        patience.reschedule(now + IDLE_TIMEOUT)
+        finally:
+            talk.close()
+
+
+#: the services that run, in the order of SERVICES
+SERVED: Final = ("pop3", "pop3s")
