@@ -97,6 +97,12 @@ def test_a_dot_that_was_not_stuffed_is_taken_off() -> None:
     assert unstuffed(b".x\r\n.\r\n", []) == (b"x\r\n", b"")
 
 
+def test_a_line_end_that_is_cut_between_two_chunks() -> None:
+    assert stuffed(b"a\r", b"\n.b") == b"a\r\n..b\r\n.\r\n"
+    assert stuffed(b"a\r\n", b".b") == b"a\r\n..b\r\n.\r\n"
+    assert stuffed(b"a\r", b"\r\n") == b"a\r\r\n.\r\n"
+
+
 def test_what_needs_no_dot_is_not_copied() -> None:
     data = b"no line of this begins with a dot\r\n" * 10
     assert Stuffer().stuff(data) is data

@@ -123,6 +123,7 @@ def test_urls(text: str, expected: dict[str, Any]) -> None:
         ("imap://h/a/;UID=4294967296", "UID"),
         ("imap://h/a/;SECTION=1", "UID is missing"),
         ("imap://h/a/;UID=1?ALL", "of a mailbox"),
+        ("imap://h//", "mailbox must not be empty"),
         ("imap://h/a?", "search must not be empty"),
         ("imap://h/a/;NONSENSE=1", "malformed"),
         ("imap://h/a%0d", "control characters"),

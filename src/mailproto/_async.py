@@ -108,8 +108,7 @@ class AsyncSession(SessionCore[Conn]):
                 if not heard:
                     await self._read()
             elif event is START_TLS:
-                if self.conn.tls_due:
-                    await self._start_tls()
+                await self._start_tls()
             else:
                 self._check_paused(event)
                 return event

@@ -206,7 +206,7 @@ class Connection(ABC, Generic[Sent, Event]):
     def _start_tls(self) -> None:
         """TLS is agreed upon: the next move is a handshake, or there is none."""
         if len(self._in):
-            self._fail(RemoteProtocolError("plaintext behind the agreement on TLS"))
+            self._fail(RemoteProtocolError("plaintext where the TLS handshake is due"))
         self._await_tls = True
 
     def _fail(self, failure: RemoteProtocolError) -> None:

@@ -97,6 +97,8 @@ class Session(AsyncSession[Conn], asyncio.Protocol):
             self._transport.resume_reading()
 
     async def _start_tls(self) -> None:
+        if not self.conn.tls_due:
+            return  # what came while we wrote is plaintext: next_event tells
         server_side = not isinstance(self.conn, ClientConnection)
         if self._tls is None and server_side:
             raise ValueError("a server needs an SSLContext: tls=")

@@ -98,6 +98,8 @@ class ImapPath:
 
     def __post_init__(self) -> None:
         _check(self.mailbox, "mailbox")
+        if not self.mailbox:
+            raise ValueError("mailbox must not be empty")
         for text, what in ((self.section, "section"), (self.search, "search")):
             if text is not None and not text:
                 raise ValueError(f"{what} must not be empty")

@@ -169,8 +169,7 @@ class Session(SessionCore[Conn]):
                 if not heard:
                     self._read()
             elif event is START_TLS:
-                if self.conn.tls_due:
-                    self._start_tls()
+                self._start_tls()
             else:
                 self._check_paused(event)
                 return event

@@ -168,6 +168,22 @@ def test_who_does_not_exist_cannot_be_told_from_a_wrong_password(make: Any) -> N
     assert answers[0].code is ResponseCode.AUTH
 
 
+@pytest.mark.parametrize("password", ["I\u00adX", "\u2168", "a\x07b"])
+def test_passwords_are_prepared_before_they_are_compared(password: str) -> None:
+    store = Store()
+    store.add_user("ann", password)
+    talk = Talk(store)
+    talk.run(pop3.Capa())
+    for how in (sasl.Plain("ann", password), sasl.Login("ann", password)):
+        if "\x07" not in password:  # which SASLprep prohibits
+            one = Talk(store)
+            one.run(pop3.Auth.using(how))
+            one.app.close()
+    talk.client.capabilities = pop3.Capabilities([pop3.Capability("UTF8", ("USER",))])
+    talk.run(pop3.User("ann"))
+    talk.run(pop3.Pass(password))
+
+
 def test_a_wrong_password() -> None:
     talk = Talk()
     for name in ("ann", "nobody"):

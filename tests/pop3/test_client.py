@@ -542,6 +542,15 @@ def test_a_challenge_that_cannot_be_trusted_cancels() -> None:
     assert conn.state is State.AUTHORIZATION
 
 
+def test_a_challenge_where_the_first_response_is_due_cancels() -> None:
+    conn = client()
+    conn.send(pop3.Auth.using(sasl.XOAuth2("ann", "t" * 300)))
+    conn.data_to_send()
+    conn.receive_data(b"+ " + sasl.encode_base64(b"first this") + b"\r\n")
+    assert events(conn) == []
+    assert said(conn) == b"*\r\n"
+
+
 def test_a_cancelled_log_in_that_is_granted_is_an_error() -> None:
     conn = client()
     conn.send(pop3.Auth.using(sasl.Plain("a", "b")))

@@ -117,6 +117,35 @@ def test_a_message_that_is_not_wanted_is_not_sent() -> None:
     assert both.server_events() == []
 
 
+def test_a_message_that_comes_in_two_reads() -> None:
+    both = pair()
+    both.client.send(XtndXmit())
+    both.server_events()
+    both.server.send(OK)
+    both.client_events()
+    got = []
+    for read in (b"half\r\n", b".", b"\r\n"):
+        both.server.receive_data(read)
+        got += events(both.server)
+    *chunks, end = got
+    assert b"".join(chunk.data for chunk in chunks) == b"half\r\n"
+    assert end == End()
+    assert pop3.Noop().text is None
+
+
+def test_a_message_of_nothing() -> None:
+    both = pair()
+    call = both.client.send(XtndXmit(b""))
+    both.server_events()
+    both.server.send(OK)
+    both.client_events()
+    assert both.server_events() == [End()]
+    both.server.send(OK)
+    for event in both.client_events():
+        call.feed(event)
+    assert call.done
+
+
 def test_half_a_message_is_an_error() -> None:
     both = pair()
     both.client.send(XtndXmit())

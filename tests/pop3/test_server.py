@@ -350,6 +350,9 @@ def test_implicit_tls_comes_before_the_greeting() -> None:
     assert conn.next_event() is PAUSED
     conn.send(pop3.Greeting())
     assert not conn.cleartext_refused
+    gone = pop3.Server(Security.IMPLICIT)
+    gone.receive_data(b"")
+    assert gone.next_event() == Closed()
 
 
 # -- AUTH --------------------------------------------------------------------------

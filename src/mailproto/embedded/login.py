@@ -55,5 +55,12 @@ class Login:
 def check_password(store: Store, name: str, password: str) -> bool:
     """Whether it is the password of *name*, in the same time for any name."""
     kept = store.password(name)
-    same = sasl.same(kept if kept is not None else "nobody", password)
+    same = sasl.same(_prepared(kept or "nobody"), _prepared(password))
     return same and kept is not None
+
+
+def _prepared(password: str) -> str:
+    try:
+        return sasl.saslprep(password)
+    except ValueError:  # then it can only be the same as it is
+        return password

@@ -76,9 +76,9 @@ class Exchange(ABC):
         #: what the server said of the reason before it refuses (XOAUTH2, OAUTHBEARER)
         self.failure: bytes | None = None
 
+    @abstractmethod
     def initial(self) -> bytes | None:
         """What goes out first; ``None``: the server speaks first."""
-        return None
 
     @abstractmethod
     def respond(self, challenge: bytes) -> bytes:

@@ -59,9 +59,6 @@ def check_credential(text: str, what: str, *, empty: bool = False) -> str:
     """*text* prepared; raises ValueError if it cannot be *what* it should."""
     try:
         prepared = saslprep(text)
-        prepared.encode()
-    except UnicodeEncodeError:
-        raise ValueError(f"{what} holds a lone surrogate") from None
     except ValueError as error:
         raise ValueError(f"{what}: {error}") from None
     if not prepared and not empty:

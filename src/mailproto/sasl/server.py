@@ -49,7 +49,10 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class CheckPassword:
-    """Supply whether *password* is that of *name*; compare by ``same``."""
+    """Supply whether *password* is that of *name*; compare by ``same``.
+
+    All of it is prepared by SASLprep: do the same with what you keep.
+    """
 
     name: str
     password: str = field(repr=False)
@@ -196,7 +199,8 @@ def login(context: Context, initial: bytes | None) -> Talk:
     if initial is None:
         initial = yield Challenge(b"Username:")
     password: bytes = yield Challenge(b"Password:")
-    return (yield from _check_password(_text(initial), _text(password), ""))
+    name, word = saslprep(_text(initial)), saslprep(_text(password))
+    return (yield from _check_password(name, word, ""))
 
 
 def cram_md5(context: Context, initial: bytes | None) -> Talk:
@@ -205,7 +209,8 @@ def cram_md5(context: Context, initial: bytes | None) -> Talk:
         raise ValueError("CRAM-MD5 has no initial response")
     challenge = f"<{context.nonce or secrets.token_hex(16)}@{context.host}>".encode()
     response: bytes = yield Challenge(challenge)
-    name, _, digest = _text(response).rpartition(" ")
+    written, _, digest = _text(response).rpartition(" ")
+    name = saslprep(written)
     secret: str | None = yield NeedSecret(name)
     expected = cram_digest(secret or "nobody", challenge)
     if same(expected, digest) and secret is not None:

@@ -173,8 +173,6 @@ class XOAuth2(Mechanism):
 
     def __post_init__(self) -> None:
         check_credential(self.name, "name")
-        if "\1" in self.name:
-            raise ValueError("name must not hold a control character")
         _check_token(self.token)
 
     def start(self) -> Exchange:

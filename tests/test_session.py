@@ -1,0 +1,99 @@
+"""What sessions do besides waiting."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from mailproto import (
+    Deviation,
+    LimitExceeded,
+    RemoteProtocolError,
+    Security,
+    _session,
+    pop3,
+    sync,
+)
+from mailproto.pop3 import Quirk, State
+
+
+@dataclass(frozen=True, slots=True)
+class Watch(pop3.Pop3Command[list[Any]]):
+    """A NOOP that claims the deviations that come meanwhile."""
+
+    verb = b"NOOP"
+
+    def claims(self, event: Any) -> bool:
+        return isinstance(event, Deviation)
+
+    def result(self, answer: Any, parts: list[Any]) -> list[Any]:
+        return parts
+
+
+DIALECT = pop3.STANDARD.extended({(State.AUTHORIZATION, Watch): State.AUTHORIZATION})
+
+
+@contextmanager
+def talking(*answers: bytes) -> Iterator[sync.Session[pop3.Client]]:
+    """A session whose server has sent these already, each to one command."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        conn = pop3.Client(Security.CLEARTEXT, dialect=DIALECT)
+        theirs.sendall(b"+OK\r\n")
+        with sync.Session(conn, ours, timeout=10) as session:
+            session._greet()
+            real = conn.data_to_send
+
+            def data_to_send() -> list[bytes]:
+                out = real()
+                if out and queue:
+                    theirs.sendall(queue.pop(0))
+                return out
+
+            queue = list(answers)
+            conn.data_to_send = data_to_send  # type: ignore[method-assign]
+            yield session
+
+
+ODD = b"+okfine\r\n"
+QUIRKS = [Quirk.STATUS_CASE, Quirk.STATUS_GLUED]
+
+
+def test_a_command_may_claim_events_that_name_no_call() -> None:
+    with talking(ODD, ODD) as session:
+        assert [event.quirk for event in session.run(Watch())] == QUIRKS
+        assert [event.quirk for event in session.stream(Watch())] == QUIRKS
+        assert not session.unclaimed
+
+
+def test_what_nobody_claims_is_kept_amid_a_stream() -> None:
+    with talking(b"+ok\r\nUIDL\r\n.\r\n") as session:
+        assert list(session.stream(pop3.Capa())) == [pop3.Capability("UIDL")]
+        assert session.next_event() == Deviation(Quirk.STATUS_CASE, b"+ok")
+
+
+def test_what_nobody_fetches_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_session, "UNCLAIMED", 1)
+    with talking(ODD) as session, pytest.raises(LimitExceeded, match="nobody fetches"):
+        session.run(pop3.Capa())
+
+
+def test_a_context_without_application_protocols() -> None:
+    assert _session.client_context(()).check_hostname
+
+
+def test_a_peer_that_erred_is_told_where_there_is_something_to_say(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    conn = pop3.Server(Security.CLEARTEXT)
+    log = logging.getLogger("test")
+    _session.last_word(conn, RemoteProtocolError("wrong"), log)
+    assert conn.data_to_send() == []
+    _session.last_word(conn, ConnectionResetError(), log)
+    assert not caplog.records
