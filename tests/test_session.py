@@ -47,7 +47,7 @@ def talking(*answers: bytes) -> Iterator[sync.Session[pop3.Client]]:
         conn = pop3.Client(Security.CLEARTEXT, dialect=DIALECT)
         theirs.sendall(b"+OK\r\n")
         with sync.Session(conn, ours, timeout=10) as session:
-            session._greet()
+            session.greet()
             real = conn.data_to_send
 
             def data_to_send() -> list[bytes]:

@@ -1,4 +1,4 @@
-"""The half of a session that asyncio and trio share: whatever awaits only its own.
+"""What the sessions of all adapters do, awaiting nothing but their own waits.
 
 An adapter fills in three waits: ``_write`` what the connection has to say, ``_read``
 something for it, ``_start_tls``.
@@ -7,7 +7,7 @@ something for it, ``_start_tls``.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self, TypeVar
 
@@ -41,7 +41,7 @@ class AsyncSession(SessionCore[Conn]):
 
     async def stream(
         self: AsyncSession[ClientConnection[Any]], what: Command[Any] | Flow[T]
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncGenerator[Any, None]:
         """The parts of the answer to a command, or what a flow hands over."""
         talk = self._flow(one(what) if isinstance(what, Command) else what)
         with self._operation():

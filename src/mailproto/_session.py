@@ -79,6 +79,14 @@ class SessionCore(Generic[Conn]):
     def _disown(self) -> None:
         self._owned = False
 
+    def _tls_side(self, context: ssl.SSLContext | None) -> tuple[bool, ssl.SSLContext]:
+        """Whether we are the server in a handshake, and the context for it."""
+        if isinstance(self.conn, ClientConnection):
+            return False, context or client_context(self.conn.alpn)
+        if context is None:
+            raise ValueError("a server needs an SSLContext: tls=")
+        return True, context
+
     def _check_paused(self, event: Any) -> None:
         if event is PAUSED:
             raise LocalProtocolError("the connection is paused: send something first")

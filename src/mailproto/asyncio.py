@@ -15,13 +15,12 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar, cast
 
 from ._async import AsyncSession
-from ._connection import ClientConnection, Connection
+from ._connection import Connection
 from ._session import (
     GRACE,
     HANDSHAKE,
     HIGH_WATER,
     Conn,
-    client_context,
     last_word,
 )
 
@@ -99,10 +98,7 @@ class Session(AsyncSession[Conn], asyncio.Protocol):
     async def _start_tls(self) -> None:
         if not self.conn.tls_due:
             return  # what came while we wrote is plaintext: next_event tells
-        server_side = not isinstance(self.conn, ClientConnection)
-        if self._tls is None and server_side:
-            raise ValueError("a server needs an SSLContext: tls=")
-        context = self._tls or client_context(self.conn.alpn)
+        server_side, context = self._tls_side(self._tls)
         # Before the await: the peer's first words may be decrypted in the turn of
         # the loop that ends the handshake, ahead of this task.  Nothing can come in
         # the clear meanwhile: start_tls stops reading before it first waits.

@@ -2,7 +2,8 @@
 
 ``timeout`` is for a whole operation, not for each read: a peer that drips does not win.
 The socket itself never blocks; we wait for it, with the deadline in sight, and go on
-reading while we write.
+reading while we write.  What a session does is written once, for those that await: here
+each wait is over when it returns, so one step runs a coroutine to its end.
 """
 
 from __future__ import annotations
@@ -13,25 +14,22 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import Any, Self, TypeVar
-
-from ._command import Command, Flow, Script
-from ._connection import NEED_DATA, START_TLS, ClientConnection, Connection
-from ._session import (
-    GRACE,
-    HANDSHAKE,
-    READ_SIZE,
-    Conn,
-    Handed,
-    SessionCore,
-    Talk,
-    client_context,
-    greeted,
-    last_word,
-    one,
+from collections import deque
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterator,
+    Sequence,
 )
+from contextlib import suppress
+from typing import Any, Generic, Self, TypeVar
+
+from ._async import AsyncSession
+from ._command import Command, Flow, Script
+from ._connection import ClientConnection, Connection
+from ._session import GRACE, HANDSHAKE, READ_SIZE, Conn, last_word
 
 AnyConn = TypeVar("AnyConn", bound=Connection[Any, Any])
 R = TypeVar("R")
@@ -41,7 +39,122 @@ _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
-class Session(SessionCore[Conn]):
+class _Blocking(AsyncSession[Conn]):
+    """A session whose waits block: what it awaits is done when it comes back."""
+
+    def __init__(
+        self,
+        conn: Conn,
+        sock: socket.socket,
+        tls: ssl.SSLContext | None,
+        server_hostname: str | None,
+        timeout: float | None,
+    ) -> None:
+        super().__init__(conn)
+        sock.setblocking(False)
+        self.sock = sock
+        self.timeout = timeout
+        self._tls = tls
+        self._hostname = server_hostname
+        self._deadline: float | None = None
+
+    def now(self, wait: Coroutine[Any, Any, R]) -> R:
+        """What *wait* returns, within the time for one operation."""
+        start = time.monotonic()
+        self._deadline = None if self.timeout is None else start + self.timeout
+        try:
+            wait.send(None)
+        except StopIteration as stop:
+            value: R = stop.value
+            return value
+        raise AssertionError("a wait that blocks was put off")
+
+    async def close(self) -> None:
+        self._closed = self._closed or "you closed it"
+        if isinstance(self.sock, ssl.SSLSocket):
+            with suppress(OSError, ValueError):
+                self.sock.unwrap()  # says close_notify, and does not wait for theirs
+        with suppress(OSError):
+            self.sock.close()
+
+    def _wait(self, events: int) -> int:
+        left = None if self._deadline is None else self._deadline - time.monotonic()
+        with _Selector() as selector:
+            selector.register(self.sock, events)
+            ready = selector.select(None if left is None else max(left, 0))
+        if not ready:
+            raise TimeoutError(f"nothing happened within {self.timeout} seconds")
+        mask: int = ready[0][1]
+        return mask
+
+    def _patiently(self, act: Callable[[], T]) -> T:
+        """What *act* gives, as soon as the socket lets it."""
+        while True:
+            try:
+                return act()
+            except (BlockingIOError, ssl.SSLWantReadError):
+                self._wait(_READ)
+            except ssl.SSLWantWriteError:
+                self._wait(_WRITE)
+
+    async def _read(self) -> None:
+        self.conn.receive_data(self._patiently(lambda: self.sock.recv(READ_SIZE)))
+
+    async def _write(self) -> bool:
+        heard = False
+        try:
+            for data in self.conn.data_to_send():
+                heard |= self._write_one(memoryview(data))
+        except BaseException as error:
+            self._abort(error)
+            raise
+        return heard
+
+    def _write_one(self, view: memoryview) -> bool:
+        heard = False
+        while view:
+            try:
+                view = view[self.sock.send(view) :]
+                continue
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                wanted = _WRITE
+            except ssl.SSLWantReadError:
+                wanted = _READ
+            # The peer does not read.  Perhaps it waits for us to read.
+            may_read = self.conn.buffered < self._backlog and not self.conn.tls_due
+            if self._wait(wanted | (_READ if may_read else 0)) & _READ and may_read:
+                with suppress(BlockingIOError, ssl.SSLWantReadError):
+                    self.conn.receive_data(self.sock.recv(READ_SIZE))
+                    heard = True
+        return heard
+
+    async def _start_tls(self) -> None:
+        server_side, context = self._tls_side(self._tls)
+        deadline, soon = self._deadline, time.monotonic() + HANDSHAKE
+        self._deadline = soon if deadline is None else min(deadline, soon)
+        try:
+            sock = context.wrap_socket(
+                self.sock,
+                server_side=server_side,
+                server_hostname=None if server_side else self._hostname,
+                do_handshake_on_connect=False,
+            )
+            self.sock = sock
+            self._patiently(sock.do_handshake)
+        except BaseException as error:
+            self._abort(error)
+            raise
+        self._deadline = deadline
+        self.conn.tls_started()
+
+    def _abort(self, error: BaseException) -> None:
+        """Amid something that cannot be taken up again."""
+        self._closed = f"it was cut off by {error!r}"
+        with suppress(OSError):
+            self.sock.close()
+
+
+class Session(Generic[Conn]):
     """A connection, a socket, and the loop between them.
 
     *timeout* is seconds for each operation; TimeoutError comes after that.  The
@@ -58,18 +171,36 @@ class Session(SessionCore[Conn]):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> None:
-        super().__init__(conn)
-        sock.setblocking(False)
-        self.timeout = timeout
-        self._sock = sock
-        self._tls = tls
-        self._hostname = server_hostname
-        self._deadline: float | None = None
+        self.conn: Conn = conn
+        self._core = _Blocking(conn, sock, tls, server_hostname, timeout)
+
+    @property
+    def greeting(self) -> Any:
+        """What the server said first, once ``connect`` has it."""
+        return self._core.greeting
+
+    @property
+    def unclaimed(self) -> deque[Any]:
+        """Events that answered nothing that was asked, oldest first."""
+        return self._core.unclaimed
+
+    @property
+    def timeout(self) -> float | None:
+        return self._core.timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float | None) -> None:
+        self._core.timeout = seconds
+
+    @property
+    def ssl_object(self) -> ssl.SSLSocket | None:
+        """For the certificate, the channel binding, the version of TLS."""
+        sock = self._core.sock
+        return sock if isinstance(sock, ssl.SSLSocket) else None
 
     def run(self: Session[ClientConnection[Any]], what: Command[R] | Script[R]) -> R:
         """Run a command or a script; its result, or CommandFailed if it is refused."""
-        with self._operation():
-            return self._finish(self._run(what))
+        return self._core.now(self._core.run(what))
 
     def run_all(
         self: Session[ClientConnection[Any]], commands: Sequence[Command[R]]
@@ -78,8 +209,7 @@ class Session(SessionCore[Conn]):
 
         The first refusal is raised, once all of them are answered.
         """
-        with self._operation():
-            return self._finish(self._run_all(commands))
+        return self._core.now(self._core.run_all(commands))
 
     def stream(
         self: Session[ClientConnection[Any]], what: Command[Any] | Flow[T]
@@ -88,46 +218,30 @@ class Session(SessionCore[Conn]):
 
         *timeout* is for each of them.
         """
-        talk = self._flow(one(what) if isinstance(what, Command) else what)
-        with self._operation():
-            try:
-                step = next(talk)
-                while True:
-                    if isinstance(step, Handed):
-                        yield step.value
-                        self._restart_clock()
-                        step = next(talk)
-                    else:
-                        step = talk.send(self._event())
-            except StopIteration:
-                return
-            finally:
-                talk.close()
+        parts = self._core.stream(what)
+        try:
+            while True:
+                yield self._core.now(_next(parts))
+        except StopAsyncIteration:
+            return
+        finally:
+            self._core.now(_end(parts))
 
     def next_event(self) -> Any:
         """The next event that answers nothing that ``run`` asked."""
-        with self._operation():
-            event = self._claimed()
-            return self._event() if event is None else event
+        return self._core.now(self._core.next_event())
 
     def flush(self) -> None:
         """Write what the connection has to say."""
-        with self._operation():
-            self._write()
-
-    @property
-    def ssl_object(self) -> ssl.SSLSocket | None:
-        """For the certificate, the channel binding, the version of TLS."""
-        return self._sock if isinstance(self._sock, ssl.SSLSocket) else None
+        self._core.now(self._core.flush())
 
     def close(self) -> None:
         """Close at once.  What the protocol says at the end, a QUIT, you ``run``."""
-        self._closed = self._closed or "you closed it"
-        if isinstance(self._sock, ssl.SSLSocket):
-            with suppress(OSError, ValueError):
-                self._sock.unwrap()  # says close_notify, and does not wait for theirs
-        with suppress(OSError):
-            self._sock.close()
+        self._core.now(self._core.close())
+
+    def greet(self) -> None:
+        """Wait for the greeting, or for the handshake that comes before it."""
+        self._core.now(self._core._greet())
 
     def __enter__(self) -> Self:
         return self
@@ -135,136 +249,13 @@ class Session(SessionCore[Conn]):
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    # -- waiting ---------------------------------------------------------------
 
-    @contextmanager
-    def _operation(self) -> Iterator[None]:
-        self._own()
-        self._restart_clock()
-        try:
-            yield
-        finally:
-            self._disown()
+async def _next(parts: AsyncIterator[T]) -> T:
+    return await anext(parts)
 
-    def _restart_clock(self) -> None:
-        now = time.monotonic()
-        self._deadline = None if self.timeout is None else now + self.timeout
 
-    def _finish(self, talk: Talk[R]) -> R:
-        try:
-            next(talk)
-            while True:
-                talk.send(self._event())
-        except StopIteration as stop:
-            value: R = stop.value
-            return value
-        finally:
-            talk.close()
-
-    def _event(self) -> Any:
-        while True:
-            event = self.conn.next_event()
-            heard = self._write()
-            if event is NEED_DATA:
-                if not heard:
-                    self._read()
-            elif event is START_TLS:
-                self._start_tls()
-            else:
-                self._check_paused(event)
-                return event
-
-    def _greet(self) -> None:
-        """A client waits for the greeting, a server for its handshake."""
-        with self._operation():
-            if isinstance(self.conn, ClientConnection):
-                while not hasattr(event := self._event(), "ok"):
-                    self._leave(event)  # a Deviation
-                self.greeting = greeted(event)
-            elif self.conn.tls_due:
-                self._start_tls()
-
-    def _wait(self, events: int) -> int:
-        left = None if self._deadline is None else self._deadline - time.monotonic()
-        with _Selector() as selector:
-            selector.register(self._sock, events)
-            ready = selector.select(None if left is None else max(left, 0))
-        if not ready:
-            raise TimeoutError(f"nothing happened within {self.timeout} seconds")
-        mask: int = ready[0][1]
-        return mask
-
-    def _patiently(self, act: Callable[[], T]) -> T:
-        """What *act* gives, as soon as the socket lets it."""
-        while True:
-            try:
-                return act()
-            except (BlockingIOError, ssl.SSLWantReadError):
-                self._wait(_READ)
-            except ssl.SSLWantWriteError:
-                self._wait(_WRITE)
-            if self._deadline is not None and time.monotonic() > self._deadline:
-                raise TimeoutError(f"not done within {self.timeout} seconds")
-
-    def _read(self) -> None:
-        self.conn.receive_data(self._patiently(lambda: self._sock.recv(READ_SIZE)))
-
-    def _write(self) -> bool:
-        """Whether something was read meanwhile, and another look is due."""
-        heard = False
-        try:
-            for data in self.conn.data_to_send():
-                heard |= self._write_one(memoryview(data))
-        except BaseException as error:
-            self._abort(error)
-            raise
-        return heard
-
-    def _write_one(self, view: memoryview) -> bool:
-        heard = False
-        while view:
-            try:
-                view = view[self._sock.send(view) :]
-                continue
-            except (BlockingIOError, ssl.SSLWantWriteError):
-                wanted = _WRITE
-            except ssl.SSLWantReadError:
-                wanted = _READ
-            # The peer does not read.  Perhaps it waits for us to read.
-            may_read = self.conn.buffered < self._backlog and not self.conn.tls_due
-            if self._wait(wanted | (_READ if may_read else 0)) & _READ and may_read:
-                with suppress(BlockingIOError, ssl.SSLWantReadError):
-                    self.conn.receive_data(self._sock.recv(READ_SIZE))
-                    heard = True
-        return heard
-
-    def _start_tls(self) -> None:
-        server_side = not isinstance(self.conn, ClientConnection)
-        if self._tls is None and server_side:
-            raise ValueError("a server needs an SSLContext: tls=")
-        context = self._tls or client_context(self.conn.alpn)
-        deadline, soon = self._deadline, time.monotonic() + HANDSHAKE
-        self._deadline = soon if deadline is None else min(deadline, soon)
-        try:
-            sock = context.wrap_socket(
-                self._sock,
-                server_side=server_side,
-                server_hostname=None if server_side else self._hostname,
-                do_handshake_on_connect=False,
-            )
-            self._sock = sock
-            self._patiently(sock.do_handshake)
-        except BaseException as error:
-            self._abort(error)
-            raise
-        self._deadline = deadline
-        self.conn.tls_started()
-
-    def _abort(self, error: BaseException) -> None:
-        """Amid something that cannot be taken up again."""
-        self._closed = f"it was cut off by {error!r}"
-        with suppress(OSError):
-            self._sock.close()
+async def _end(parts: AsyncGenerator[Any, None]) -> None:
+    await parts.aclose()
 
 
 def connect(
@@ -288,7 +279,7 @@ def connect(
     )
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        session._greet()
+        session.greet()
     except BaseException:
         session.close()
         raise
@@ -343,7 +334,7 @@ class Server:
         try:
             with session:
                 try:
-                    session._greet()
+                    session.greet()
                     self._handler(session)
                 except Exception as error:
                     last_word(conn, error, _log)

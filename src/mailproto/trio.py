@@ -12,13 +12,12 @@ from typing import Any, TypeVar
 import trio
 
 from ._async import AsyncSession
-from ._connection import ClientConnection, Connection
+from ._connection import Connection
 from ._session import (
     GRACE,
     HANDSHAKE,
     READ_SIZE,
     Conn,
-    client_context,
     last_word,
 )
 
@@ -97,12 +96,10 @@ class Session(AsyncSession[Conn]):
                 return
 
     async def _start_tls(self) -> None:
-        server_side = not isinstance(self.conn, ClientConnection)
-        if self._tls is None and server_side:
-            raise ValueError("a server needs an SSLContext: tls=")
+        server_side, context = self._tls_side(self._tls)
         stream = trio.SSLStream(
             self._stream,
-            self._tls or client_context(self.conn.alpn),
+            context,
             server_side=server_side,
             server_hostname=None if server_side else self._hostname,
             https_compatible=True,  # an end without close_notify is an end
