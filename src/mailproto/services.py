@@ -26,6 +26,8 @@ from ._connection import Security
 
 
 class Protocol(StrEnum):
+    """What is spoken at a port."""
+
     POP3 = "pop3"
     SMTP = "smtp"
     LMTP = "lmtp"

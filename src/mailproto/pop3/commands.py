@@ -513,8 +513,21 @@ class Uidl(_OfOneOrAll[UniqueId]):
     number: int | None = None
 
 
+class _Message(Pop3Command[bytes]):
+    """A command that is worth a message, or some of it."""
+
+    __slots__ = ()
+
+    @property
+    def shape(self) -> Shape:
+        return Shape.MESSAGE
+
+    def result(self, answer: Any, parts: list[Any]) -> bytes:
+        return b"".join(chunk.data for chunk in parts)
+
+
 @dataclass(frozen=True, slots=True)
-class Retr(_OfOne[bytes]):
+class Retr(_Message, _OfOne[bytes]):
     """RFC 1939 5: one whole message, in Chunks.
 
     C: RETR 1
@@ -526,16 +539,9 @@ class Retr(_OfOne[bytes]):
     verb = b"RETR"
     number: int
 
-    @property
-    def shape(self) -> Shape:
-        return Shape.MESSAGE
-
-    def result(self, answer: Any, parts: list[Any]) -> bytes:
-        return b"".join(chunk.data for chunk in parts)
-
 
 @dataclass(frozen=True, slots=True)
-class Top(Pop3Command[bytes]):
+class Top(_Message):
     """RFC 1939 7: the header, the blank line, and so many *lines* of the body.
 
     C: TOP 1 10
@@ -552,10 +558,6 @@ class Top(Pop3Command[bytes]):
         check_number(self.number, "message number", 1)
         check_number(self.lines, "lines")
 
-    @property
-    def shape(self) -> Shape:
-        return Shape.MESSAGE
-
     def argument(self) -> bytes:
         return b"%d %d" % (self.number, self.lines)
 
@@ -565,9 +567,6 @@ class Top(Pop3Command[bytes]):
         return cls(
             read_number(number, "message number", 1), read_number(lines, "lines")
         )
-
-    def result(self, answer: Any, parts: list[Any]) -> bytes:
-        return b"".join(chunk.data for chunk in parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -584,11 +583,7 @@ class Dele(_OfOne[None]):
 
 @dataclass(frozen=True, slots=True)
 class Noop(Pop3Command[None]):
-    """RFC 1939 5: nothing.
-
-    C: NOOP
-    S: +OK
-    """
+    """RFC 1939 5: nothing, and an answer."""
 
     verb = b"NOOP"
 

@@ -41,6 +41,8 @@ from . import commands as c
 
 
 class State(Enum):
+    """Where a session stands; see the module's docstring."""
+
     GREETING = "GREETING"
     AUTHORIZATION = "AUTHORIZATION"  #: RFC 1939 4
     NAMED = "AUTHORIZATION after USER"

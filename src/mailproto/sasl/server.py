@@ -97,6 +97,8 @@ class CheckAnonymous:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
+    """*name* is who he says, and wants to act as *authzid*, if that is not empty."""
+
     name: str
     authzid: str = ""
 
