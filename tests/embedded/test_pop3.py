@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,6 +18,21 @@ from mailproto.testing import Pair
 from tests.messages import MESSAGES
 
 SMALL = [message for message in MESSAGES.values() if len(message) < 5000]
+
+
+OPEN: list[Store] = []
+
+
+@pytest.fixture(autouse=True)
+def close_stores() -> Iterator[None]:
+    yield
+    while OPEN:
+        OPEN.pop().close()
+
+
+def new_store() -> Store:
+    OPEN.append(Store())
+    return OPEN[-1]
 
 
 class Talk:
@@ -37,7 +53,7 @@ class Talk:
 
     @staticmethod
     def full() -> Store:
-        store = Store()
+        store = new_store()
         for name in ("ann", "bob"):
             store.add_user(name, f"{name}'s secret")
             for message in SMALL:
@@ -170,7 +186,7 @@ def test_who_does_not_exist_cannot_be_told_from_a_wrong_password(make: Any) -> N
 
 @pytest.mark.parametrize("password", ["I\u00adX", "\u2168", "a\x07b"])
 def test_passwords_are_prepared_before_they_are_compared(password: str) -> None:
-    store = Store()
+    store = new_store()
     store.add_user("ann", password)
     talk = Talk(store)
     talk.run(pop3.Capa())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,14 +9,15 @@ from mailproto.embedded.store import CHUNK, Store
 from tests.messages import MESSAGES
 
 
-def store() -> Store:
-    kept = Store()
-    kept.add_user("ann", "secret")
-    return kept
+@pytest.fixture
+def kept() -> Iterator[Store]:
+    store = Store()
+    store.add_user("ann", "secret")
+    yield store
+    store.close()
 
 
-def test_what_is_delivered_is_listed_in_order_and_read_back() -> None:
-    kept = store()
+def test_what_is_delivered_is_listed_in_order_and_read_back(kept: Store) -> None:
     for message in MESSAGES.values():
         kept.deliver("ann", message, "bob@example.org", ["ann@example.net"])
     entries = kept.listing("ann")
@@ -31,8 +33,7 @@ def test_what_is_delivered_is_listed_in_order_and_read_back() -> None:
     assert first.email["Subject"] is not None
 
 
-def test_unique_ids_last_and_are_not_used_again() -> None:
-    kept = store()
+def test_unique_ids_last_and_are_not_used_again(kept: Store) -> None:
     for _ in range(3):
         kept.deliver("ann", b"x\r\n")
     first, *rest = kept.listing("ann")
@@ -46,8 +47,7 @@ def test_unique_ids_last_and_are_not_used_again() -> None:
     assert kept.messages() == []
 
 
-def test_who_is_not_there_gets_no_mail() -> None:
-    kept = store()
+def test_who_is_not_there_gets_no_mail(kept: Store) -> None:
     with pytest.raises(KeyError):
         kept.deliver("eve", b"x")
     assert kept.listing("eve") == []
@@ -56,8 +56,7 @@ def test_who_is_not_there_gets_no_mail() -> None:
     assert kept.password("ann") == "another"
 
 
-def test_a_maildrop_is_open_once() -> None:
-    kept = store()
+def test_a_maildrop_is_open_once(kept: Store) -> None:
     assert kept.lock("ann")
     assert not kept.lock("ann")
     kept.unlock("ann")
@@ -77,8 +76,7 @@ def test_a_file_keeps_it_all(tmp_path: Path) -> None:
     again.close()
 
 
-def test_a_deletion_that_fails_deletes_nothing() -> None:
-    kept = store()
+def test_a_deletion_that_fails_deletes_nothing(kept: Store) -> None:
     kept.deliver("ann", b"x\r\n")
     (entry,) = kept.listing("ann")
     broken = object()
