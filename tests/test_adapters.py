@@ -34,7 +34,6 @@ from tests.adapters import (
     KINDS,
     MESSAGES,
     PASSWORD,
-    Answer,
     answer,
     client_tls,
     connect,
@@ -215,11 +214,9 @@ def test_a_client_believes_nothing_that_was_planted(kind: str, late: bool) -> No
         else:
             sock.sendall(b"+OK begin\r\n" + planted)
         sock.settimeout(1)
-        try:
-            sock = server_tls().wrap_socket(sock, server_side=True)
-            sock.recv(1)
-        except OSError:
-            pass
+        shake = server_tls().wrap_socket
+        with suppress(OSError), shake(sock, server_side=True) as over_tls:
+            over_tls.recv(1)
 
     async def scenario() -> None:
         conn = pop3.Client(Security.STARTTLS)
@@ -552,12 +549,8 @@ def flood(event: Any) -> list[Any]:
 
 @pairs
 @pytest.mark.parametrize("security", [Security.CLEARTEXT, Security.STARTTLS])
-def test_two_that_write_at_once_do_not_wait_for_each_other(
-    kind: str, server: str, security: Security
-) -> None:
-    """The client uploads 10 MiB and asks for 10 MiB, the server sends at once."""
-
-    def handler_values(event: Any) -> list[Any]:
+def test_ten_megabytes_each_way(kind: str, server: str, security: Security) -> None:
+    def answers(event: Any) -> list[Any]:
         return [Reply(True)] if isinstance(event, End) else flood(event)
 
     async def scenario() -> None:
@@ -567,12 +560,44 @@ def test_two_that_write_at_once_do_not_wait_for_each_other(
             got = await session.run_all([pop3.Retr(1), XtndXmit(BIG), pop3.Retr(1)])
             assert got == [BIG, None, BIG]
 
-    with historic_serving(server, security, handler_values) as port:
+    with serving(server, security, answers, dialect=HISTORIC) as port:
         play(kind, scenario)
 
 
-def historic_serving(server: str, security: Security, answers: Answer) -> Any:
-    return serving(server, security, answers, dialect=HISTORIC)
+@each
+@pytest.mark.parametrize("tls", [False, True])
+def test_two_that_write_at_once_do_not_wait_for_each_other(
+    kind: str, tls: bool
+) -> None:
+    """The peer sends 10 MiB before it reads one octet of the 10 MiB that we send."""
+
+    def stubborn(sock: socket.socket) -> None:
+        if tls:
+            sock = server_tls().wrap_socket(sock, server_side=True)
+        with sock:
+            sock.sendall(b"+OK ready\r\n")
+            for _ in range(2):
+                read_line(sock)
+                sock.sendall(b"+OK\r\n")
+            read_line(sock)
+            sock.sendall(b"+OK\r\n+OK " + b"x" * 10 * 2**20)
+            tail = b""
+            while not tail.endswith(b"\r\n.\r\n"):
+                data = sock.recv(65536)
+                assert data
+                tail = (tail + data)[-5:]
+            sock.sendall(b"\r\n")
+
+    async def scenario() -> None:
+        security = Security.IMPLICIT if tls else Security.CLEARTEXT
+        limits = pop3.Limits(line=2**25)
+        conn = pop3.Client(security, dialect=HISTORIC, limits=limits)
+        async with await connect(kind, conn, port, timeout=60) as session:
+            await session.run_all([pop3.User("ann"), pop3.Pass("x")])
+            assert await session.run(XtndXmit(BIG)) is None
+
+    with raw_server(stubborn) as port:
+        play(kind, scenario)
 
 
 @pytest.mark.parametrize("kind", ["asyncio", "trio"])

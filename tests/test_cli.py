@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -12,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from mailproto.cli import main
+from mailproto.cli import Account, main
 from mailproto.embedded import MailServer
 from mailproto.embedded.letters import LETTERS
+from mailproto.services import parse_url
 from tests.adapters import raw_server
 from tests.test_adapters import read_line
 
@@ -37,6 +39,10 @@ def password(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def url(server: MailServer, service: str = "pop3") -> str:
     return f"{service}://ann@localhost:{server.ports[service]}"
+
+
+def trusting(server: MailServer, *arguments: str) -> list[str]:
+    return [*arguments, "--cafile", str(server.ca_file)]
 
 
 def fetched(directory: Path) -> list[bytes]:
@@ -64,6 +70,11 @@ def test_the_demo_as_a_program() -> None:
     assert "all of it arrived octet for octet" in done.stdout
     assert "correct horse" not in done.stdout
     assert done.stdout.count("identical") == len(LETTERS)
+
+
+def test_the_demo_in_this_process(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo"]) == 0
+    assert "through TLSv1.3" in capsys.readouterr().out
 
 
 def test_the_demo_fails_if_a_message_differs(
@@ -115,6 +126,104 @@ def test_the_password_comes_from_where_one_says(
     with open(os.devnull) as nobody:
         monkeypatch.setattr("sys.stdin", nobody)
         assert main(["pop3", url(server), *options]) == 2
+    monkeypatch.setenv("MAILPROTO_PASSWORD", "")
+    assert main(["pop3", url(server), *options]) == 2
+
+
+@pytest.mark.parametrize(
+    ("typed", "status"), [(f"{PASSWORD}\n", 0), ("\n", 2), ("\x04", 2)]
+)
+def test_a_password_is_asked_for_on_a_terminal_and_not_shown(
+    server: MailServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    typed: str,
+    status: int,
+) -> None:
+    monkeypatch.delenv("MAILPROTO_PASSWORD")
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mailproto", "pop3", url(server), "--into",
+         str(tmp_path), *trusting(server)],
+        stdin=follower,
+        stdout=subprocess.PIPE,
+        stderr=follower,
+        start_new_session=True,  # no other terminal to turn to
+    )  # fmt: skip
+    os.close(follower)
+    shown = read_terminal(leader, b"localhost: ")
+    os.write(leader, typed.encode())
+    process.communicate(timeout=30)
+    shown += read_terminal(leader)
+    os.close(leader)
+    assert process.returncode == status, shown
+    assert b"s3cret" not in shown
+    assert (b"[" in shown) == (status == 0)  # the progress bar
+
+
+def read_terminal(leader: int, until: bytes | None = None) -> bytes:
+    """What a program shows, up to *until* or to its end."""
+    shown = b""
+    while until is None or until not in shown:
+        try:
+            data = os.read(leader, 4096)
+        except OSError:  # Linux, at the end
+            break
+        if not data:
+            break
+        shown += data
+    return shown
+
+
+@pytest.mark.parametrize(
+    ("auth", "option", "said"),
+    [
+        (";AUTH=CRAM-MD5", None, "C: AUTH CRAM-MD5\n"),
+        (";AUTH=*", None, "C: AUTH SCRAM-SHA-512 ****\n"),
+        (";AUTH=+APOP", None, "C: APOP ann ****\n"),
+        ("", "apop", "C: APOP ann ****\n"),
+        ("", "user", "C: PASS ****\n"),
+        (";AUTH=CRAM-MD5", "plain", "C: AUTH PLAIN ****\n"),
+        ("", "scram-sha-256", "C: AUTH SCRAM-SHA-256 ****\n"),
+    ],
+)
+def test_the_mechanism_that_one_says_and_no_other(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    auth: str,
+    option: str | None,
+    said: str,
+) -> None:
+    with MailServer(apop=True) as server:
+        server.add_user("ann", PASSWORD)
+        target = url(server).replace("ann@", f"ann{auth}@")
+        arguments = ["pop3", target, "--into", str(tmp_path), "--verbose"]
+        arguments += [] if option is None else ["--mechanism", option]
+        assert main(trusting(server, *arguments)) == 0
+    out = capsys.readouterr().out
+    assert said in out
+    logins = [line for line in out.split("\n") if line.startswith(("C: AU", "C: AP"))]
+    assert len(logins) <= 1
+
+
+@pytest.mark.parametrize("mechanism", ["OAUTHBEARER", "XOAUTH2"])
+def test_a_token_takes_the_place_of_a_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mechanism: str
+) -> None:
+    monkeypatch.setenv("MAILPROTO_PASSWORD", "ya29.token")
+    with MailServer() as server:
+        server.add_user("ann", "ya29.token")
+        arguments = [url(server), "--into", str(tmp_path), "--mechanism", mechanism]
+        assert main(trusting(server, "pop3", *arguments)) == 0
+
+
+def test_a_maildrop_is_the_same_with_tls_and_without() -> None:
+    def maildrop(text: str) -> str:
+        url = parse_url(text)
+        return Account(url, "x", url.service.security, None).maildrop
+
+    assert maildrop("pop3://ann@h") == maildrop("pop3s://ann;AUTH=PLAIN@h") == "ann@h"
+    assert maildrop("pop3://ann@h:1110") == "ann@h:1110"
 
 
 def fails(
@@ -142,6 +251,12 @@ def test_plain_errors(
 
     check([url(server)], 4, "certificate not trusted")
     check([url(server).replace("localhost", "127.0.0.2"), *trust], 5, "no connection")
+    check([url(server), "--cafile", str(tmp_path / "nothing")], 2, "nothing: [Errno 2]")
+    (tmp_path / "junk").write_text("no certificate")
+    junk = str(tmp_path / "junk")
+    check([url(server), "--cafile", junk], 2, "no certificate in it")
+    check([url(server), "--mechanism", "GSSAPI"], 2, "GSSAPI: no mechanism")
+    check([url(server), *trust, "--mechanism", "APOP"], 3, "does not offer APOP")
     check(["http://localhost"], 2, "unknown scheme")
     check(["imap://ann@localhost"], 2, "not a POP3 URL")
     check(["pop3://localhost"], 2, "whose mail")
@@ -179,6 +294,19 @@ def serve_lines(*lines: bytes) -> object:
             "cleartext",
             8,
             "elsewhere",
+        ),
+        ([b"-ERR\r\n", b"-ERR who?\r\n"], "cleartext", 3, "log-in refused"),
+        (
+            [b"-ERR\r\n", b"+OK\r\n", b"-ERR [SYS/TEMP] later\r\n"],
+            "cleartext",
+            1,
+            "refused: -ERR [SYS/TEMP] later",
+        ),
+        (
+            [b"+OK\r\nSASL SCRAM-SHA-256\r\n.\r\n", b"+ bm8=\r\n", b"-ERR\r\n"],
+            "optional",
+            7,
+            "first message is malformed",
         ),
         (
             [b"-ERR\r\n", b"+OK\r\n", b"+OK\r\n", b"-ERR x\r\n"],
@@ -239,6 +367,12 @@ def test_a_file_that_cannot_be_written_is_no_network_trouble(
 
 def test_an_interrupt_ends_it_plainly(tmp_path: Path) -> None:
     ready = []
+    # A shell starts what it puts in the background deaf to interrupts.
+    code = (
+        "import signal, sys; from mailproto.cli import main; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "sys.exit(main(sys.argv[1:]))"
+    )
 
     def talk(sock: socket.socket) -> None:
         sock.sendall(b"+OK ready\r\n")
@@ -249,7 +383,7 @@ def test_an_interrupt_ends_it_plainly(tmp_path: Path) -> None:
 
     with raw_server(talk) as port:
         process = subprocess.Popen(
-            [sys.executable, "-m", "mailproto", "pop3", f"pop3://ann@127.0.0.1:{port}",
+            [sys.executable, "-c", code, "pop3", f"pop3://ann@127.0.0.1:{port}",
              "--into", str(tmp_path)],
             stderr=subprocess.PIPE,
             text=True,
@@ -259,8 +393,81 @@ def test_an_interrupt_ends_it_plainly(tmp_path: Path) -> None:
     assert (process.returncode, said) == (130, "interrupted\n")
 
 
-def test_usage() -> None:
-    for arguments in ([], ["pop3"], ["nonsense"], ["pop3", "pop3://ann@localhost"]):
+def test_a_disk_that_is_full_is_no_network_trouble_and_nothing_is_lost(
+    server: MailServer, tmp_path: Path
+) -> None:
+    arguments = trusting(server, "pop3", url(server), "--into", str(tmp_path))
+    code = (
+        "import resource, sys; from mailproto.cli import main; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000)); "
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments, "--delete"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "mailproto: File too large\n")
+    assert len(fetched(tmp_path)) == len(LETTERS) - 1  # all but the largest
+    assert len(server.messages) == len(LETTERS)
+    for _ in range(100):  # until the server has seen that the first one is gone
+        if main(arguments) == 0:
+            break
+    assert fetched(tmp_path) == EVERYTHING
+
+
+def test_output_that_nobody_reads_is_no_network_trouble() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mailproto", "demo"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    said = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(30), said) == (1, "")
+
+
+def test_what_a_terminal_cannot_show_is_escaped(
+    server: MailServer, tmp_path: Path
+) -> None:
+    directory = tmp_path / "grüße"
+    done = subprocess.run(
+        [sys.executable, "-m", "mailproto", "pop3", url(server), "--into",
+         str(directory), *trusting(server)],
+        capture_output=True,
+        timeout=60,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rb"gr\xfc\xdfe" in done.stdout
+    assert fetched(directory) == EVERYTHING
+
+
+def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    fine = ["pop3", "pop3://ann@localhost", "--into", "x"]
+    for arguments in (
+        [],
+        ["pop3"],
+        ["nonsense"],
+        fine[:2],
+        *([*fine, "--timeout", text] for text in ("0", "-1", "nan", "inf", "soon")),
+    ):
         with pytest.raises(SystemExit) as caught:
             main(arguments)
         assert caught.value.code == 2
+    assert "not a number of seconds: 'soon'" in capsys.readouterr().err
+
+
+def test_help_tells_the_exit_statuses(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["pop3", "--help"])
+    assert caught.value.code == 0
+    out = capsys.readouterr().out
+    assert all(f"  {status}  " in out for status in range(9))

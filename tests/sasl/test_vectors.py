@@ -95,6 +95,20 @@ def test_scram_with_and_without_a_binding(
     exchange.finish()
 
 
+def test_a_client_that_proves_itself_for_another_nonce() -> None:
+    server = sasl.MECHANISMS.serve("SCRAM-SHA-1", sasl.Context(nonce="theirs"))
+    assert server is not None
+    server.step(b"n,,n=user,r=ours")
+    keys = sasl.ScramKeys.derive("pencil", "SHA-1", b"salt", 5000)
+    first = server.supply(keys)
+    assert isinstance(first, sasl.Challenge)
+    unsigned = b"c=biws,r=oursreplayed"
+    auth = b"n=user,r=ours," + first.data + b"," + unsigned
+    proof, _ = independent("pencil", "sha1", b"salt", auth)
+    final = unsigned + b",p=" + sasl.encode_base64(proof)
+    assert isinstance(server.step(final), sasl.Rejected)
+
+
 def test_an_authzid_and_a_client_that_could_have_bound() -> None:
     scram = sasl.Scram("ann", "x", authzid="b,b", could_bind=True, nonce="n")
     assert scram.start().initial() == b"y,a=b=2Cb,n=ann,r=n"
