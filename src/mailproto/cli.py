@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import getpass
 import hashlib
+import io
+import math
 import os
 import socket
 import ssl
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from . import __version__, pop3, sync
-from ._command import Chunk
+from . import __version__, pop3, sasl, sync
+from ._command import Chunk, Script
 from ._connection import Security
 from .embedded import MailServer
 from .embedded.letters import LETTERS
@@ -34,6 +37,16 @@ EPILOG: Final = """exit status:
   4  TLS refused, or its certificate not trusted
 130  interrupted"""
 
+# What the network says when it is not there; the other errors without the name of a
+# file come from files too: a full disk names none.
+NETWORK: Final = {
+    errno.ENETDOWN,
+    errno.ENETUNREACH,
+    errno.EHOSTUNREACH,
+    errno.EADDRNOTAVAIL,
+}
+LOGINS: Final = (pop3.User, pop3.Pass, pop3.Apop, pop3.Auth)
+
 
 class Failure(Exception):
     """What to say on one line, and the exit status."""
@@ -41,6 +54,10 @@ class Failure(Exception):
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
         self.status = status
+
+
+class Unread(Exception):
+    """Nobody reads what we print any more: ``| head``, say."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,16 +68,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for add in (_add_demo, _add_pop3):
         add(commands)
     options = parser.parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what a terminal cannot show: \xHH
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status: int = options.run(options)
         return status
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    except Unread:
+        _turn_away()
+        return 1
     except Exception as error:
         failure = _explain(error)
         print(f"mailproto: {failure}", file=sys.stderr)
         return failure.status
+
+
+def _say(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise Unread from None
+
+
+def _turn_away() -> None:
+    """Print to nowhere, or Python complains when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _explain(error: Exception) -> Failure:
@@ -76,10 +112,14 @@ def _explain(error: Exception) -> Failure:
             return Failure(4, f"the server refuses TLS: {error.answer}")
         case CommandFailed(answer=answer) if answer.code == pop3.ResponseCode.IN_USE:
             return Failure(8, f"the maildrop is open elsewhere: {answer}")
-        case CommandFailed(command=pop3.Pass() | pop3.Auth() | pop3.Apop()):
-            return Failure(3, f"log-in refused: {error.answer}")
-        case CommandFailed():
-            return Failure(1, f"refused: {error.answer}")
+        case CommandFailed(__cause__=RemoteProtocolError() as cause):
+            return Failure(7, f"the server broke the protocol: {cause}")
+        case CommandFailed(command=command, answer=answer):
+            # RFC 3206: any other code says that it is not for the credentials.
+            judged = answer.code in (None, pop3.ResponseCode.AUTH)
+            if judged and isinstance(command, LOGINS):
+                return Failure(3, f"log-in refused: {answer}")
+            return Failure(1, f"refused: {answer}")
         case TimeoutError():
             return Failure(6, f"time-out: {error}")
         case socket.gaierror():
@@ -91,14 +131,16 @@ def _explain(error: Exception) -> Failure:
         case LocalProtocolError():
             return Failure(3, str(error))
         case OSError():
-            return Failure(5 if error.filename is None else 1, str(error))
+            where = "" if error.filename is None else f"{error.filename}: "
+            status = 5 if error.errno in NETWORK else 1
+            return Failure(status, where + (error.strerror or str(error)))
         case ValueError():
             return Failure(2, str(error))
     raise error
 
 
 def _show(side: str, line: bytes) -> None:
-    print(f"{side}: {printable(line.decode('utf-8', 'surrogateescape'))}")
+    _say(f"{side}: {printable(line.decode('utf-8', 'surrogateescape'))}")
 
 
 # -- demo --------------------------------------------------------------------------
@@ -115,18 +157,18 @@ def _add_demo(commands: Any) -> None:
 
 
 def _demo(options: argparse.Namespace) -> int:
+    password = "correct horse battery staple"
     with MailServer() as server:
-        server.add_user("ann", "correct horse battery staple")
+        server.add_user("ann", password)
         for message in LETTERS.values():
             server.deliver(message, to="ann")
         port = server.ports["pop3"]
-        print(f"# {len(LETTERS)} messages wait on {server.host}, port {port}\n")
+        _say(f"# {len(LETTERS)} messages wait on {server.host}, port {port}\n")
         conn = pop3.Client()
         conn.trace = _show
         arrived: list[bytes] = []
         tls = server.client_context()
-        with sync.connect(conn, "localhost", port, tls=tls, timeout=60) as session:
-            password = "correct horse battery staple"
+        with sync.connect(conn, server.host, port, tls=tls, timeout=60) as session:
             session.run(pop3.log_in(conn, "ann", password))
             for event in session.stream(pop3.fetch_new()):
                 match event:
@@ -144,15 +186,15 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _judge(arrived: Sequence[bytes], version: str) -> int:
-    print(f"\n# what arrived, through {version}\n")
+    _say(f"\n# what arrived, through {version}\n")
     good = len(arrived) == len(LETTERS)
     for (name, sent), got in zip(LETTERS.items(), arrived, strict=False):
         same = got == sent
         good &= same
         digest = hashlib.sha256(got).hexdigest()[:16]
         verdict = "identical" if same else "DIFFERENT"
-        print(f"{len(got):>9} octets  sha256 {digest}...  {verdict}  {name}")
-    print("\nall of it arrived octet for octet" if good else "\nNOT ALL OF IT ARRIVED")
+        _say(f"{len(got):>9} octets  sha256 {digest}...  {verdict}  {name}")
+    _say("\nall of it arrived octet for octet" if good else "\nNOT ALL OF IT ARRIVED")
     return 0 if good else 1
 
 
@@ -177,6 +219,14 @@ def _add_pop3(commands: Any) -> None:
     parser.add_argument(
         "--all", action="store_true", help="fetch what was fetched before, too"
     )
+    _add_account(parser)
+    parser.add_argument("--apop", action="store_true", help="prefer APOP to USER")
+    parser.add_argument("--verbose", action="store_true", help="show the conversation")
+    parser.set_defaults(run=_pop3)
+
+
+def _add_account(parser: argparse.ArgumentParser) -> None:
+    """What is needed to log in, to whatever service."""
     parser.add_argument(
         "--password-file",
         type=Path,
@@ -191,12 +241,26 @@ def _add_pop3(commands: Any) -> None:
         help="what to demand of TLS (default: implicit for pop3s, starttls for pop3; "
         "cleartext sends the password without)",
     )
-    parser.add_argument("--apop", action="store_true", help="prefer APOP to USER")
     parser.add_argument(
-        "--timeout", type=float, default=60.0, help="seconds for each step (60)"
+        "--mechanism",
+        type=str.upper,
+        help="log in by this and nothing else: a SASL mechanism, APOP, or USER; the "
+        "password is the token of OAUTHBEARER and XOAUTH2 (default: what ;AUTH= in "
+        "the URL says, or the best that is offered)",
     )
-    parser.add_argument("--verbose", action="store_true", help="show the conversation")
-    parser.set_defaults(run=_pop3)
+    parser.add_argument(
+        "--timeout", type=_seconds, default=60.0, help="seconds for each step (60)"
+    )
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"not a number of seconds: {text!r}")
+    return seconds
 
 
 @dataclass
@@ -204,9 +268,15 @@ class Account:
     """Whose mail, where, and how."""
 
     url: MailUrl
-    password: str
+    password: str = field(repr=False)
     security: Security
     tls: ssl.SSLContext | None
+
+    @property
+    def maildrop(self) -> str:
+        """Its name for what was seen: the same with TLS and without."""
+        port = "" if self.url.port == self.url.service.port else f":{self.url.port}"
+        return f"{self.url.name}@{self.url.host}{port}"
 
 
 def _account(options: argparse.Namespace) -> Account:
@@ -215,26 +285,65 @@ def _account(options: argparse.Namespace) -> Account:
         raise Failure(2, f"not a POP3 URL: {url}")
     if url.name is None:
         raise Failure(2, "the URL does not say whose mail: pop3://NAME@HOST")
-    tls = None
-    if options.cafile is not None:
-        tls = ssl.create_default_context(cafile=options.cafile)
+    tls = None if options.cafile is None else _trust(options.cafile)
     chosen = options.security
     security = Security(chosen) if chosen is not None else url.service.security
     password = "" if url.service.logged_in else _password(options, url)
     return Account(url, password, security, tls)
 
 
+def _trust(cafile: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=cafile)
+    except OSError as error:  # it does not name the file
+        why = "no certificate in it" if isinstance(error, ssl.SSLError) else error
+        raise Failure(2, f"--cafile {cafile}: {why}") from error
+
+
 def _password(options: argparse.Namespace, url: MailUrl) -> str:
     if options.password_file is not None:
         text: str = options.password_file.read_text(encoding="utf-8")
-        return text.split("\n")[0]
-    if url.password is not None:
-        return url.password
-    if "MAILPROTO_PASSWORD" in os.environ:
-        return os.environ["MAILPROTO_PASSWORD"]
-    if not sys.stdin.isatty():
+        password = text.split("\n")[0]
+    elif url.password is not None:
+        password = url.password
+    elif "MAILPROTO_PASSWORD" in os.environ:
+        password = os.environ["MAILPROTO_PASSWORD"]
+    elif sys.stdin.isatty():
+        try:
+            password = getpass.getpass(f"Password of {url.name} at {url.host}: ")
+        except EOFError:
+            raise Failure(2, "no password was typed") from None
+    else:
         raise Failure(2, "no password: --password-file or $MAILPROTO_PASSWORD")
-    return getpass.getpass(f"Password of {url.name} at {url.host}: ")
+    if not password:
+        raise Failure(2, "the password is empty")
+    return password
+
+
+def _log_in(
+    conn: pop3.Client, account: Account, mechanism: str | None, apop: bool
+) -> Script[str]:
+    """By *mechanism* and nothing else; ``None``: by the best that is offered."""
+    name, password = account.url.name or "", account.password
+    if account.url.service.logged_in:
+        return pop3.log_in_kpop(name)
+    match mechanism:
+        case None | "*":
+            return pop3.log_in(conn, name, password, apop=apop)
+        case "USER":
+            return pop3.log_in(conn, name, password, mechanisms=())
+        case "APOP" | "+APOP":
+            if conn.greeting is None or conn.greeting.stamp is None:
+                raise Failure(3, "the server does not offer APOP")
+            return pop3.log_in(conn, name, password, mechanisms=(), apop=True)
+        case "OAUTHBEARER" | "XOAUTH2":
+            known = sasl.candidates(name, token=password)
+        case _:
+            known = sasl.candidates(name, password=password)
+    fit = [each for each in known if each.mechanism == mechanism]
+    if not fit:
+        raise Failure(2, f"{mechanism}: no mechanism for a name and a password")
+    return pop3.log_in(conn, name, mechanisms=fit)
 
 
 def _pop3(options: argparse.Namespace) -> int:
@@ -242,7 +351,7 @@ def _pop3(options: argparse.Namespace) -> int:
     target: Maildir | Folder = (
         Maildir(options.maildir) if options.maildir else Folder(options.into)
     )
-    seen = Seen(target.directory / ".mailproto-seen", str(account.url))
+    seen = Seen(target.directory / ".mailproto-seen", account.maildrop)
     conn = pop3.Client(account.security)
     if options.verbose:
         conn.trace = _show
@@ -253,18 +362,13 @@ def _pop3(options: argparse.Namespace) -> int:
                 conn, url.host, url.port, tls=account.tls, timeout=options.timeout
             )
         )
-        if url.service.logged_in:
-            session.run(pop3.log_in_kpop(url.name or ""))
-        else:
-            log_in = pop3.log_in(
-                conn, url.name or "", account.password, apop=options.apop
-            )
-            session.run(log_in)
+        mechanism = options.mechanism or url.mechanism
+        session.run(_log_in(conn, account, mechanism, options.apop))
         skip = () if options.all else seen.uids
         progress = stack.enter_context(Progress(sys.stderr))
         count = _fetch(session, skip, options.delete, target, seen, progress.step)
         session.run(pop3.Quit())
-    print(f"{count} fetched into {target.directory}")
+    _say(f"{count} fetched into {target.directory}")
     return 0
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mailproto import CommandFailed, Security, pop3, sasl
 from mailproto._command import Closed
+from mailproto.embedded.login import Login, mechanisms
 from mailproto.embedded.pop3 import Pop3, top
 from mailproto.embedded.store import Store
 from mailproto.pop3 import ResponseCode
@@ -223,9 +224,103 @@ def test_nobody_acts_for_another() -> None:
     Talk().run(pop3.Auth.using(itself))
 
 
-def test_mechanisms_that_are_not_there() -> None:
+def test_a_mechanism_that_is_not_there_says_nothing_of_the_password() -> None:
     for name in ("EXTERNAL", "ANONYMOUS", "X-UNKNOWN", "SCRAM-SHA-256-PLUS"):
-        assert not refused(Talk(), pop3.Auth(name, b"")).ok
+        assert refused(Talk(), pop3.Auth(name, b"")).code is None
+
+
+def test_what_is_not_offered_lets_nobody_in() -> None:
+    store = Talk.full()
+    assert "EXTERNAL" not in mechanisms(cleartext_refused=False)
+    assert isinstance(Login(store, "EXTERNAL", "h").step(b"ann"), sasl.Rejected)
+
+
+@pytest.mark.parametrize("hash", ["SHA-1", "SHA-256", "SHA-512"])
+def test_a_salt_does_not_tell_who_exists(hash: str) -> None:
+    store = Talk.full()
+    for name in (b"ann", b"nobody"):
+        first, second = (
+            Login(store, f"SCRAM-{hash}", "h").step(b"n,,n=%s,r=nonce" % name)
+            for _ in range(2)
+        )
+        assert isinstance(first, sasl.Challenge)
+        assert isinstance(second, sasl.Challenge)
+        assert first.data.split(b",")[1:] == second.data.split(b",")[1:]
+        assert first.data != second.data  # by the nonce
+
+
+@pytest.mark.parametrize("name", ["ann", "nobody"])
+def test_a_password_that_a_mechanism_cannot_have_is_a_wrong_one(name: str) -> None:
+    for password in ("\x07", "\U0001f600"):  # prohibited; unassigned in Unicode 3.2
+        store = new_store()
+        store.add_user("ann", password)
+        talk = Talk(store, apop=True)
+        assert refused(talk, pop3.Apop(name, "0" * 32)).code is ResponseCode.AUTH
+        scram = sasl.Scram(name, "guess")
+        assert refused(talk, pop3.Auth.using(scram)).code is ResponseCode.AUTH
+
+
+def test_a_message_that_is_gone_is_no_such_message_and_nobody_elses() -> None:
+    talk = Talk().log_in()
+    talk.run(pop3.Dele(2))
+    talk.store.clear()
+    talk.store.deliver("bob", b"bob's\r\n")
+    for command in (pop3.Retr(1), pop3.Top(1)):
+        assert refused(talk, command).text == "no such message"
+    talk.run(pop3.Quit())
+    assert [message.data for message in talk.store.messages()] == [b"bob's\r\n"]
+
+
+def test_a_quit_that_cannot_delete_says_so_and_unlocks() -> None:
+    talk = Talk().log_in()
+    talk.run(pop3.Dele(1))
+    talk.store.close()
+    assert refused(talk, pop3.Quit()).code is ResponseCode.SYS_TEMP
+    assert talk.store.lock("ann")
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["DELE", "RSET", "deliver", "QUIT", "drop"]),
+            st.integers(1, 6),
+        ),
+        max_size=30,
+    )
+)
+def test_numbers_and_names_through_many_sessions(steps: list[tuple[str, int]]) -> None:
+    store = new_store()
+    store.add_user("ann", "ann's secret")
+    there = [store_letter(store, n) for n in range(4)]  # in the maildrop
+    talk, seen, marked = Talk(store).log_in(), list(there), set[int]()
+    for step, number in [*steps, ("QUIT", 0)]:
+        if step == "deliver":
+            there.append(store_letter(store, len(there) + 1000 * number))
+        elif step == "RSET":
+            talk.run(pop3.Rset())
+            marked.clear()
+        elif step == "DELE" and number <= len(seen) and number not in marked:
+            talk.run(pop3.Dele(number))
+            marked.add(number)
+        elif step == "DELE":
+            assert refused(talk, pop3.Dele(number)).text == "no such message"
+        else:
+            if step == "QUIT":
+                talk.run(pop3.Quit())
+                gone = {seen[n - 1] for n in marked}
+                there = [letter for letter in there if letter not in gone]
+            talk.app.close()
+            talk, seen, marked = Talk(store).log_in(), list(there), set()
+        left = {n: uid for n, uid in enumerate(seen, 1) if n not in marked}
+        assert {u.number: u.uid for u in talk.run(pop3.Uidl())} == left
+        assert [entry.number for entry in talk.run(pop3.List())] == list(left)
+        assert talk.run(pop3.Stat()).count == len(left)
+
+
+def store_letter(store: Store, number: int) -> str:
+    """Deliver a letter; its unique-id."""
+    store.deliver("ann", b"Subject: %d\r\n\r\n" % number)
+    return store.listing("ann")[-1].unique
 
 
 def test_what_is_announced_follows_from_what_is_allowed() -> None:
@@ -313,3 +408,9 @@ def test_top_however_the_message_is_read(
 def test_top_counts_lines_of_the_body(lines: int, expected: bytes) -> None:
     message = b"A: 1\r\nB: 2\r\n\r\none\r\n\r\nthree"
     assert b"".join(top([message], lines)) == expected
+
+
+def test_top_hands_the_chunks_on_and_does_not_take_them_apart() -> None:
+    chunks = [b"A: 1\r\n\r\n", *[b"line\r\n" * 1000] * 20]
+    assert list(top(chunks, 19_500)) == [*chunks[:20], b"line\r\n" * 500]
+    assert list(top(chunks, 10**9)) == chunks

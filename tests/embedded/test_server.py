@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import poplib
 import socket
+import sqlite3
 import ssl
 import threading
+from collections.abc import Callable
 from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 
+from mailproto import CommandFailed, pop3, sync
 from mailproto.embedded import MailServer
 from mailproto.embedded.certificate import make_certificate
 from mailproto.embedded.letters import LETTERS
 from tests.adapters import client_tls, server_tls
+from tests.test_adapters import read_line
 
 PLAIN = {name: data for name, data in LETTERS.items() if len(data) < 10_000}
 
@@ -53,8 +58,9 @@ def as_poplib(message: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("connect", [implicit, upgraded])
-def test_poplib_fetches_and_deletes(connect: object) -> None:
-    assert callable(connect)
+def test_poplib_fetches_and_deletes(
+    connect: Callable[[MailServer], poplib.POP3],
+) -> None:
     with MailServer() as server:
         fill(server)
         mail = connect(server)
@@ -94,19 +100,70 @@ def test_apop() -> None:
         mail.quit()
 
 
-def test_a_connection_that_is_lost_deletes_nothing_and_unlocks() -> None:
+def ours(server: MailServer) -> sync.Session[pop3.Client]:
+    """A session of our own client."""
+    port, tls = server.ports["pop3"], server.client_context()
+    return sync.connect(pop3.Client(), server.host, port, tls=tls, timeout=20)
+
+
+def log_in(session: sync.Session[pop3.Client], name: str = "ann") -> None:
+    session.run(pop3.log_in(session.conn, name, "secret"))
+
+
+def test_one_session_has_a_maildrop_and_one_that_is_lost_deletes_nothing() -> None:
     with MailServer() as server:
         fill(server)
-        for _ in range(2):
-            mail = implicit(server)
-            mail.user("ann")
-            try:
-                mail.pass_("secret")
-            except poplib.error_proto:  # the other one is still on its way out
-                mail.close()
-                continue
-            mail.dele(1)
-            mail.close()
+        with ours(server) as first, ours(server) as second:
+            log_in(first)
+            with pytest.raises(CommandFailed) as caught:
+                log_in(second)
+            assert caught.value.answer.code is pop3.ResponseCode.IN_USE
+            first.run(pop3.Dele(1))
+        for _ in range(100):  # until the server has seen that the first is gone
+            with ours(server) as third:
+                try:
+                    log_in(third)
+                except CommandFailed:
+                    continue
+                assert third.run(pop3.Stat()).count == len(PLAIN)
+                break
+        else:
+            pytest.fail("the maildrop stayed locked")
+
+
+def test_each_user_has_mail_of_his_own() -> None:
+    with MailServer() as server:
+        for name in ("ann", "bob"):
+            server.add_user(name, "secret")
+            server.deliver(f"Subject: for {name}\r\n\r\n".encode(), to=name)
+        with ours(server) as ann, ours(server) as bob:
+            log_in(ann, "ann")
+            log_in(bob, "bob")
+            assert ann.run(pop3.Retr(1)) == b"Subject: for ann\r\n\r\n"
+            assert bob.run(pop3.Retr(1)) == b"Subject: for bob\r\n\r\n"
+            ann.run(pop3.Dele(1))
+            ann.run(pop3.Quit())
+            assert [message.user for message in server.messages] == ["bob"]
+            bob.run(pop3.Quit())
+
+
+def test_who_does_not_log_in_is_not_waited_for() -> None:
+    with MailServer(login_timeout=0.05) as server:
+        port = server.ports["pop3"]
+        with socket.create_connection((server.host, port), 20) as sock:
+            assert read_line(sock).startswith(b"+OK")
+            assert sock.recv(100) == b""
+
+
+def test_who_falls_silent_loses_the_session_and_no_mail() -> None:
+    with MailServer(idle_timeout=0.05, cleartext=True) as server:
+        fill(server)
+        port = server.ports["pop3"]
+        with socket.create_connection((server.host, port), 20) as sock:
+            read_line(sock)
+            sock.sendall(b"USER ann\r\nPASS secret\r\nDELE 1\r\n")
+            assert [read_line(sock)[:3] for _ in range(3)] == [b"+OK"] * 3
+            assert sock.recv(100) == b""
         assert len(server.messages) == len(PLAIN)
 
 
@@ -147,6 +204,26 @@ def test_a_port_that_is_taken_is_an_error_and_nothing_is_left_running() -> None:
     assert threading.active_count() == before
 
 
+def test_a_service_that_is_not_here_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no service here: finger, pop"):
+        MailServer(ports={"pop": 110, "pop3": 0, "finger": 79})
+
+
+def test_a_server_is_started_once() -> None:
+    server = MailServer()
+    with server, pytest.raises(RuntimeError, match="make another"):
+        server.start()
+    with pytest.raises(RuntimeError, match="make another"):
+        server.start()
+    server.stop()  # does no harm
+
+
+def test_a_file_that_cannot_be_opened_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(sqlite3.OperationalError):
+        MailServer(path=tmp_path / "no such directory" / "mail.db")
+    gc.collect()  # what was left open would warn now
+
+
 def test_a_port_and_a_certificate_of_ones_own(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -159,34 +236,35 @@ def test_a_port_and_a_certificate_of_ones_own(tmp_path: Path) -> None:
         mail.quit()
 
 
-def test_the_certificate_is_good_for_loopback_and_nothing_else(tmp_path: Path) -> None:
-    certificate, key = make_certificate(["localhost", "127.0.0.1"])
-    (tmp_path / "cert.pem").write_text(certificate)
-    (tmp_path / "key.pem").write_text(key)
+def shake_hands(directory: Path, name: str, **validity: float) -> str | None:
+    """A TLS handshake in memory with a made certificate; the version agreed upon."""
+    certificate, key = make_certificate(["localhost", "127.0.0.1"], **validity)
+    (directory / "cert.pem").write_text(certificate)
+    (directory / "key.pem").write_text(key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    context.load_cert_chain(directory / "cert.pem", directory / "key.pem")
     trusting = ssl.create_default_context(cadata=certificate)
     trusting.verify_flags |= ssl.VERIFY_X509_STRICT
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = trusting.wrap_bio(back, there, server_hostname=name)
+    server = context.wrap_bio(there, back, server_side=True)
+    for end in (client, server) * 2:
+        try:
+            end.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+    return client.version()
 
-    def shake(name: str) -> None:
-        ours, theirs = ssl.MemoryBIO(), ssl.MemoryBIO()
-        client = trusting.wrap_bio(theirs, ours, server_hostname=name)
-        server = context.wrap_bio(ours, theirs, server_side=True)
-        for _ in range(4):
-            for end in (client, server):
-                try:
-                    end.do_handshake()
-                except ssl.SSLWantReadError:
-                    continue
-        assert client.version() == "TLSv1.3"
-        client.do_handshake()
 
-    shake("localhost")
-    shake("127.0.0.1")
+def test_the_certificate_is_good_for_loopback_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("localhost", "127.0.0.1"):
+        assert shake_hands(tmp_path, name) == "TLSv1.3"
     with pytest.raises(ssl.SSLCertVerificationError, match="mismatch"):
-        shake("example.org")
+        shake_hands(tmp_path, "example.org")
 
 
-def test_a_certificate_may_have_expired() -> None:
-    certificate, _ = make_certificate(starts=-10, ends=-1)
-    assert "BEGIN CERTIFICATE" in certificate
+def test_a_certificate_may_have_expired_or_be_early(tmp_path: Path) -> None:
+    with pytest.raises(ssl.SSLCertVerificationError, match="expired"):
+        shake_hands(tmp_path, "localhost", starts=-10, ends=-1)
+    with pytest.raises(ssl.SSLCertVerificationError, match="not yet valid"):
+        shake_hands(tmp_path, "localhost", starts=1, ends=10)

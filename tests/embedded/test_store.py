@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -83,3 +86,68 @@ def test_a_deletion_that_fails_deletes_nothing(kept: Store) -> None:
     with pytest.raises(AttributeError):
         kept.delete([entry, broken])  # type: ignore[list-item]
     assert kept.listing("ann") == [entry]
+
+
+def test_an_id_that_somebody_remembers_never_names_anothers_mail(kept: Store) -> None:
+    kept.add_user("bob", "secret")
+    kept.deliver("ann", b"ann's\r\n")
+    (gone,) = kept.listing("ann")
+    kept.clear()
+    kept.deliver("bob", b"bob's\r\n")
+    with pytest.raises(KeyError):
+        list(kept.chunks(gone))
+    kept.delete([gone])
+    assert len(kept.listing("bob")) == 1
+
+
+def test_a_message_that_is_deleted_while_it_is_read_ends_with_an_error(
+    kept: Store,
+) -> None:
+    kept.deliver("ann", bytes(2 * CHUNK))
+    (entry,) = kept.listing("ann")
+    chunks = kept.chunks(entry)
+    assert next(chunks) == bytes(CHUNK)
+    kept.clear()
+    with pytest.raises(KeyError):
+        next(chunks)
+
+
+def test_what_finds_no_room_is_not_there_and_the_store_goes_on(kept: Store) -> None:
+    kept._db.execute("PRAGMA max_page_count = 40")
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        kept.deliver("ann", bytes(300_000))
+    assert kept.listing("ann") == []
+    kept.deliver("ann", b"small\r\n")
+    assert [entry.size for entry in kept.listing("ann")] == [7]
+
+
+def test_what_was_delivered_is_in_the_file_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "mail.db"
+    with closing(Store(path)) as one, closing(Store(path)) as other:
+        one.add_user("ann", "secret")
+        one.deliver("ann", b"x\r\n")
+        assert other.listing("ann") == one.listing("ann") != []
+
+
+def test_many_threads_deliver_at_once(kept: Store) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        uids = list(pool.map(lambda n: kept.deliver("ann", b"%d" % n), range(200)))
+    assert sorted(uids) == list(range(1, 201))
+    assert sorted(int(m.data) for m in kept.messages()) == list(range(200))
+
+
+def test_a_name_is_one_however_it_is_typed(kept: Store) -> None:
+    kept.add_user("\u2168", "\u2168")  # the Roman numeral
+    assert kept.password("IX") == "IX"
+    kept.deliver("\u2168", b"x\r\n")
+    assert len(kept.listing("IX")) == 1
+    assert kept.lock("IX")
+    assert not kept.lock("\u2168")
+
+
+@pytest.mark.parametrize(("name", "password"), [("", "x"), ("x", ""), ("x", "\u00ad")])
+def test_nobody_is_without_a_name_or_a_password(
+    kept: Store, name: str, password: str
+) -> None:
+    with pytest.raises(ValueError, match="empty"):
+        kept.add_user(name, password)

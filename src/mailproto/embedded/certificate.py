@@ -131,16 +131,6 @@ def make_certificate(
     owner = _sequence(
         _der(0x31, _sequence(_oid("2.5.4.3"), _der(0x0C, names[0].encode())))
     )
-    key_id = hashlib.sha1(public, usedforsecurity=False).digest()
-    extensions = (
-        _extension("2.5.29.19", _sequence(_der(0x01, b"\xff")), critical=True),  # a CA
-        # Digital signature, certificate signing.
-        _extension("2.5.29.15", _bits(b"\x84", unused=2), critical=True),
-        _extension("2.5.29.37", _sequence(_oid("1.3.6.1.5.5.7.3.1"))),  # a server
-        _extension("2.5.29.17", _sequence(*map(_alternative, names))),
-        _extension("2.5.29.14", _der(0x04, key_id)),
-        _extension("2.5.29.35", _sequence(_der(0x80, key_id))),
-    )
     to_sign = _sequence(
         _der(0xA0, _integer(2)),  # version 3
         _integer(secrets.randbits(120) | 1),
@@ -149,7 +139,7 @@ def make_certificate(
         _sequence(_moment(now + starts * _DAY), _moment(now + ends * _DAY)),
         owner,
         _sequence(_sequence(_oid("1.2.840.10045.2.1"), _CURVE), _bits(public)),
-        _der(0xA3, _sequence(*extensions)),
+        _der(0xA3, _sequence(*_extensions(names, public))),
     )
     certificate = _sequence(to_sign, _SIGNED, _bits(_sign(private, to_sign)))
     key = _sequence(
@@ -159,6 +149,19 @@ def make_certificate(
         _der(0xA1, _bits(public)),
     )
     return _pem("CERTIFICATE", certificate), _pem("EC PRIVATE KEY", key)
+
+
+def _extensions(names: Sequence[str], public: bytes) -> tuple[bytes, ...]:
+    key_id = hashlib.sha1(public, usedforsecurity=False).digest()
+    return (
+        _extension("2.5.29.19", _sequence(_der(0x01, b"\xff")), critical=True),  # a CA
+        # Digital signature, certificate signing.
+        _extension("2.5.29.15", _bits(b"\x84", unused=2), critical=True),
+        _extension("2.5.29.37", _sequence(_oid("1.3.6.1.5.5.7.3.1"))),  # a server
+        _extension("2.5.29.17", _sequence(*map(_alternative, names))),
+        _extension("2.5.29.14", _der(0x04, key_id)),
+        _extension("2.5.29.35", _sequence(_der(0x80, key_id))),
+    )
 
 
 def _sign(private: int, data: bytes) -> bytes:

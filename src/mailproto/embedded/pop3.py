@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import secrets
+import sqlite3
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from .. import pop3, sasl
 from .._command import Bad, Chunk, End
 from ..pop3 import Capability, Reply, ResponseCode, State
 from ..pop3.responses import Data
-from .login import Login, check_password, mechanisms
+from .login import Login, check_password, mechanisms, secret_or_decoy
 from .store import Entry, Store
 
 Said = pop3.Greeting | Reply | pop3.Challenge | Data | Chunk | End
@@ -22,29 +24,35 @@ NO_MESSAGE = Reply(False, "no such message")
 
 def top(chunks: Iterable[bytes], lines: int) -> Iterator[bytes]:
     """RFC 1939 7: the header, the blank line, and so many *lines* of the body."""
-    held = b""  # a CR that may be half of a line end
-    fresh, body = True, False  # at the start of a line; behind the header
+    # As much of what went before as a cut line end may need.  A message begins as if
+    # a line had ended before it: it may begin with the blank line.
+    before = b"\r\n"
+    in_body = False
     for data in chunks:
-        text = held + data
-        held = b"\r" if text.endswith(b"\r") else b""
-        *ended, rest = text[: len(text) - len(held)].split(b"\r\n")
-        for line in ended:
-            if body and fresh:
-                if not lines:
-                    return
-                lines -= 1
-            yield line + b"\r\n"
-            body |= fresh and not line
-            fresh = True
-        if rest:
-            if body and fresh:
-                if not lines:
-                    return
-                lines -= 1
-            yield rest
-            fresh = False
-    if held and (lines or not (body and fresh)):
-        yield held
+        text = before + data
+        start = 0
+        if not in_body:
+            found = text.find(b"\r\n\r\n")
+            if found < 0:
+                yield data
+                before = text[-3:]
+                continue
+            in_body, start = True, found + 4
+        end, lines = _skip_lines(text, start, lines)
+        yield data[: end - len(before)]
+        if not lines:
+            return
+        before = b"\r" if text.endswith(b"\r") else b""
+
+
+def _skip_lines(text: bytes, start: int, lines: int) -> tuple[int, int]:
+    """Where *lines* lines from *start* on end, and how many of them are not here."""
+    ended = text.count(b"\r\n", start)
+    if ended < lines:
+        return len(text), lines - ended
+    for _ in range(lines):
+        start = text.index(b"\r\n", start) + 2
+    return start, 0
 
 
 def _listed(lines: Iterable[Data]) -> Iterator[Said]:
@@ -103,8 +111,7 @@ class Pop3:
             case pop3.Apop(name=name):
                 yield self._apop(event)
             case pop3.Auth(mechanism=mechanism, initial=initial):
-                self._login = Login(self._store, mechanism, self._host)
-                yield self._step(initial)
+                yield self._auth(mechanism, initial)
             case pop3.Response(data=data):
                 yield self._step(data)
             case pop3.Cancel():
@@ -127,10 +134,18 @@ class Pop3:
     def _apop(self, apop: pop3.Apop) -> Reply:
         if not self._stamp:
             return Reply(False, "there is no APOP here")
-        kept = self._store.password(apop.name)
-        if apop.proves(kept or "nobody", self._stamp) and kept is not None:
-            return self._open(apop.name)
-        return WRONG
+        password, exists = secret_or_decoy(self._store, apop.name)
+        try:
+            proved = apop.proves(password, self._stamp)
+        except ValueError:  # RFC 6856 2.2 lets APOP have fewer passwords than others
+            proved = False
+        return self._open(apop.name) if proved and exists else WRONG
+
+    def _auth(self, mechanism: str, initial: bytes | None) -> Said:
+        if mechanism not in mechanisms(cleartext_refused=False):
+            return Reply(False, "that mechanism is not here")
+        self._login = Login(self._store, mechanism, self._host)
+        return self._step(initial)
 
     def _step(self, response: bytes | None) -> Said:
         assert self._login is not None
@@ -185,11 +200,13 @@ class Pop3:
         return {n: e for n, e in self._entries.items() if n not in self._marked}
 
     def _transact(self, command: Any) -> Iterator[Said]:
-        left = self._left()
         number: int | None = getattr(command, "number", None)
         if number is not None:
-            yield from self._on_one(command, number, left.get(number))
+            gone = number in self._marked
+            entry = None if gone else self._entries.get(number)
+            yield from self._on_one(command, number, entry)
             return
+        left = self._left()
         match command:
             case pop3.Stat():
                 yield pop3.StatData(len(left), sum(e.size for e in left.values()))
@@ -219,13 +236,24 @@ class Pop3:
                 yield Reply(True)
 
     def _message(self, chunks: Iterator[bytes]) -> Iterator[Said]:
+        try:
+            first = next(chunks, b"")
+        except KeyError:  # something else than this session deleted it
+            yield NO_MESSAGE
+            return
         yield Reply(True)
-        for data in chunks:
+        for data in chain([first] if first else [], chunks):
             yield Chunk(data)
         yield End()
 
     def _quit(self) -> Reply:
-        if self._conn.state is State.UPDATE:
-            self._store.delete([self._entries[n] for n in sorted(self._marked)])
-        self.close()
+        """RFC 1939 6: the answer tells whether all that was marked is deleted."""
+        try:
+            if self._conn.state is State.UPDATE:
+                self._store.delete([self._entries[n] for n in sorted(self._marked)])
+        except sqlite3.Error:
+            text = "nothing was deleted"
+            return Reply(False, text, ResponseCode.SYS_TEMP)
+        finally:
+            self.close()
         return Reply(True, "bye")

@@ -42,7 +42,8 @@ class MailServer:
     *path* keeps the mail in a file; else it is gone at the end.  *cleartext* lets
     passwords in without TLS, *apop* offers APOP.  *ports* gives a service a port of
     your choice; the others get free ones.  Without *tls* a certificate for localhost
-    is made, and ``client_context`` trusts it.
+    is made, and ``client_context`` trusts it.  *login_timeout* and *idle_timeout* are
+    seconds: to the log-in in all, and then between two commands.
     """
 
     def __init__(
@@ -54,7 +55,12 @@ class MailServer:
         tls: ssl.SSLContext | None = None,
         cleartext: bool = False,
         apop: bool = False,
+        login_timeout: float = LOGIN_TIMEOUT,
+        idle_timeout: float = IDLE_TIMEOUT,
     ) -> None:
+        unknown = set(ports or ()) - set(SERVED)
+        if unknown:
+            raise ValueError(f"no service here: {', '.join(sorted(unknown))}")
         self.host: Final = host
         #: the ports, by the names of the services
         self.ports: dict[str, int] = {}
@@ -63,9 +69,12 @@ class MailServer:
         self._wanted = dict(ports or {})
         self._cleartext = cleartext
         self._apop = apop
+        self._login_timeout = login_timeout
+        self._idle_timeout = idle_timeout
+        self._store = Store(path)
         self._directory = tempfile.TemporaryDirectory(prefix="mailproto-")
         self._tls = tls or self._make_context()
-        self._store = Store(path)
+        self._used = False
         self._thread: threading.Thread | None = None
         self._stop: Callable[[], object] = lambda: None
 
@@ -112,7 +121,10 @@ class MailServer:
     # -- start and stop --------------------------------------------------------
 
     def start(self) -> None:
-        """Listen, in a thread of its own; returns when it does."""
+        """Listen, in a thread of its own; returns when it does.  Once only."""
+        if self._used:
+            raise RuntimeError("a MailServer is started once: make another")
+        self._used = True
         ready = threading.Event()
         failure: list[BaseException] = []
 
@@ -157,10 +169,11 @@ class MailServer:
         over = asyncio.Event()
         async with AsyncExitStack() as stack:
             for name in SERVED:
+                make, talk = _SPOKEN[SERVICES[name].protocol]
                 server = await stack.enter_async_context(
                     aio.serve(
-                        partial(self._connection, name),
-                        self._handler(name),
+                        partial(make, self._security(name)),
+                        partial(talk, self),
                         host=self.host,
                         port=self._wanted.get(name, 0),
                         tls=self._tls,
@@ -181,29 +194,29 @@ class MailServer:
             return Security.CLEARTEXT if self._cleartext else Security.OPTIONAL
         return security
 
-    def _connection(self, name: str) -> pop3.Server:
-        return pop3.Server(self._security(name))
-
-    def _handler(self, name: str) -> Callable[[Any], Awaitable[None]]:
-        return {Protocol.POP3: self._pop3}[SERVICES[name].protocol]
-
     async def _pop3(self, session: aio.Session[pop3.Server]) -> None:
         conn = session.conn
         talk = Pop3(conn, self._store, "localhost", apop=self._apop)
+        clock = asyncio.get_running_loop().time
         try:
             conn.send(talk.greeting())
-            async with asyncio.timeout(LOGIN_TIMEOUT) as patience:
+            async with asyncio.timeout(self._login_timeout) as patience:
                 while not isinstance(event := await session.next_event(), Closed):
                     for value in talk.handle(event):
                         conn.send(value)
                         if isinstance(value, Chunk):
                             await session.flush()
+                            patience.reschedule(clock() + self._idle_timeout)
                     if conn.state is pop3.State.TRANSACTION:
-                        now = asyncio.get_running_loop().time()
-                        patience.reschedule(now + IDLE_TIMEOUT)
+                        patience.reschedule(clock() + self._idle_timeout)
         finally:
             talk.close()
 
 
-#: the services that run, in the order of SERVICES
+#: the services that run
 SERVED: Final = ("pop3", "pop3s")
+
+# Who speaks each protocol: the machine, and what answers its events.
+_SPOKEN: Final[
+    Mapping[Protocol, tuple[Callable[[Security], Any], Callable[..., Awaitable[None]]]]
+] = {Protocol.POP3: (pop3.Server, MailServer._pop3)}

@@ -17,6 +17,8 @@ from email.message import EmailMessage
 from os import PathLike
 from typing import Final
 
+from ..sasl import saslprep
+
 CHUNK: Final = 65536  # octets of a message that are read at once
 
 _SCHEMA: Final = """
@@ -32,8 +34,10 @@ CREATE TABLE IF NOT EXISTS mailboxes (
     uidnext INTEGER NOT NULL DEFAULT 1,
     UNIQUE (user, name)
 );
+-- AUTOINCREMENT: an id is never used again.  An open session remembers those of what
+-- was deleted under it, and must not come upon another's mail there.
 CREATE TABLE IF NOT EXISTS messages (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     mailbox INTEGER NOT NULL REFERENCES mailboxes (id),
     uid INTEGER NOT NULL,
     received REAL NOT NULL,
@@ -72,7 +76,10 @@ class StoredMessage:
 
 
 class Store:
-    """Users, their mailboxes, and what is in these."""
+    """Users, their mailboxes, and what is in these.
+
+    Names are one if they are one to SASLprep (RFC 6856 2.2), however they are typed.
+    """
 
     def __init__(self, path: str | PathLike[str] | None = None) -> None:
         self._lock = threading.RLock()
@@ -99,15 +106,22 @@ class Store:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a full disk has rolled it back already
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
     # -- users -----------------------------------------------------------------
 
     def add_user(self, name: str, password: str) -> None:
-        """Add a user with an empty INBOX, or give one another password."""
+        """Add a user with an empty INBOX, or give one another password.
+
+        Raises ValueError if either is empty: nobody could log in with it.
+        """
+        name, password = prepared(name), prepared(password)
+        if not name or not password:
+            raise ValueError("neither name nor password may be empty")
         with self._transaction() as db:
             db.execute(
                 "INSERT INTO users VALUES (?, ?) "
@@ -121,10 +135,10 @@ class Store:
             )
 
     def password(self, name: str) -> str | None:
-        """The password of *name*; ``None``: there is no such user."""
+        """The password of *name*, prepared; ``None``: there is no such user."""
         with self._lock:
             row = self._db.execute(
-                "SELECT password FROM users WHERE name = ?", (name,)
+                "SELECT password FROM users WHERE name = ?", (prepared(name),)
             ).fetchone()
         return None if row is None else row[0]
 
@@ -141,7 +155,7 @@ class Store:
             row = db.execute(
                 "UPDATE mailboxes SET uidnext = uidnext + 1 "
                 "WHERE user = ? AND name = 'INBOX' RETURNING id, uidnext - 1",
-                (user,),
+                (prepared(user),),
             ).fetchone()
             if row is None:
                 raise KeyError(user)
@@ -161,20 +175,26 @@ class Store:
                 "SELECT messages.id, uidvalidity || '.' || uid, length(data) "
                 "FROM messages JOIN mailboxes ON mailboxes.id = mailbox "
                 "WHERE user = ? AND name = 'INBOX' ORDER BY uid",
-                (user,),
+                (prepared(user),),
             ).fetchall()
         return [Entry(*row) for row in rows]
 
     def chunks(self, entry: Entry) -> Iterator[bytes]:
-        """The octets of a message, a few at a time; never the whole in memory."""
+        """The octets of a message, a few at a time; never the whole in memory.
+
+        Raises KeyError, wherever it is by then, if the message is deleted.
+        """
         for start in range(0, entry.size, CHUNK):
-            with (
-                self._lock,
-                self._db.blobopen("messages", "data", entry.id, readonly=True) as blob,
-            ):
+            yield self._read(entry, start)
+
+    def _read(self, entry: Entry, start: int) -> bytes:
+        with self._lock:
+            there = "SELECT 1 FROM messages WHERE id = ?"
+            if self._db.execute(there, (entry.id,)).fetchone() is None:
+                raise KeyError(entry.unique)
+            with self._db.blobopen("messages", "data", entry.id, readonly=True) as blob:
                 blob.seek(start)
-                data = blob.read(CHUNK)
-            yield data
+                return blob.read(CHUNK)
 
     def delete(self, entries: Sequence[Entry]) -> None:
         """Delete them all, or none if something goes wrong."""
@@ -205,11 +225,19 @@ class Store:
     def lock(self, user: str) -> bool:
         """Take the maildrop of *user* for one session; ``False``: another has it."""
         with self._lock:
-            if user in self._open:
+            if prepared(user) in self._open:
                 return False
-            self._open.add(user)
+            self._open.add(prepared(user))
             return True
 
     def unlock(self, user: str) -> None:
         with self._lock:
-            self._open.discard(user)
+            self._open.discard(prepared(user))
+
+
+def prepared(text: str) -> str:
+    """A name or a password to be compared; what SASLprep prohibits stays as it is."""
+    try:
+        return saslprep(text)
+    except ValueError:
+        return text
