@@ -44,6 +44,8 @@ class Letter:
 
 def _sync(directory: Path) -> None:
     """Bring the names in *directory* to the disk."""
+    if os.name == "nt":  # where a directory cannot be opened, and need not be
+        return
     handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -58,6 +60,8 @@ class Maildir:
         self.directory = directory
         for name in ("tmp", "new", "cur"):
             (directory / name).mkdir(parents=True, exist_ok=True)
+        _sync(directory)
+        _sync(directory.parent)
         self._host = socket.gethostname().replace("/", r"\057").replace(":", r"\072")
 
     def letter(self, uid: str) -> Letter:
@@ -71,6 +75,7 @@ class Folder:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
+        _sync(directory.parent)
 
     def letter(self, uid: str) -> Letter:
         plain = "".join(

@@ -134,6 +134,7 @@ def test_apop_is_signed_as_in_the_rfc() -> None:
     assert apop == pop3.Apop("mrose", "c4c9334bac560ecc979e58001b3e22fb")
     assert apop.proves("tanstaaf", STAMP)
     assert not apop.proves("tanstaag", STAMP)
+    assert not apop.proves("not for SASLprep\x07", STAMP)
 
 
 @pytest.mark.parametrize(

@@ -143,16 +143,17 @@ def test_wrong_passwords_and_unknown_users(mechanism: sasl.Mechanism) -> None:
 def test_a_made_up_salt_stays_the_same_for_a_name() -> None:
     context = sasl.Context(key=b"k", nonce="n")
 
-    def salt(name: str) -> bytes:
+    def salt(name: str, kept: str | None = None) -> bytes:
         server = sasl.MECHANISMS.serve("SCRAM-SHA-256", context)
         assert server is not None
         server.step(b"n,,n=%s,r=x" % name.encode())
-        step = server.supply(None)
+        step = server.supply(kept)
         assert isinstance(step, Challenge)
         return step.data
 
     assert salt("ann") == salt("ann")
     assert salt("ann") != salt("bob")
+    assert salt("ann", "a password") == salt("ann")  # who exists looks no different
     assert sasl.Context().key == sasl.Context().key  # one for the life of the process
 
 
@@ -317,6 +318,12 @@ def test_those_who_are_not_welcome() -> None:
         assert server is not None
         server.step(b"")
         assert isinstance(server.supply(None), Rejected)
+
+
+def test_an_empty_password_lets_nobody_in() -> None:
+    for mechanism in (sasl.CramMd5("ann", "x"), sasl.Scram("ann", "x", "SHA-1")):
+        context = sasl.Context()
+        assert isinstance(talk(mechanism, "ann", "", context=context), Rejected)
 
 
 def test_out_of_turn() -> None:

@@ -176,8 +176,8 @@ class Apop(Pop3Command[None]):
     C: APOP mrose c4c9334bac560ecc979e58001b3e22fb
     S: +OK maildrop has 1 message (369 octets)
 
-    *digest* is the MD5 of stamp and password, in lower-case hexadecimal digits.
-    MD5 being what it is, this protects the password from nobody but a passer-by.
+    *digest* is the MD5 of stamp and password, in lower-case hexadecimal digits: it
+    protects the password from nobody but a passer-by.
     """
 
     verb = b"APOP"
@@ -200,8 +200,14 @@ class Apop(Pop3Command[None]):
         return b"APOP %s ****" % write_text(self.name)
 
     def proves(self, password: str, stamp: str) -> bool:
-        """Whether the client knows *password*.  Takes the same time if it does not."""
-        return hmac.compare_digest(self.digest, _digest(password, stamp))
+        """Whether the client knows *password*.  Takes the same time if it does not.
+
+        ``False`` also for a password that SASLprep does not allow: no client can.
+        """
+        try:
+            return hmac.compare_digest(self.digest, _digest(password, stamp))
+        except ValueError:
+            return False
 
     def argument(self) -> bytes:
         return write_text(f"{self.name} {self.digest}")
@@ -571,11 +577,7 @@ class Top(_Message):
 
 @dataclass(frozen=True, slots=True)
 class Dele(_OfOne[None]):
-    """RFC 1939 5: mark a message as deleted; QUIT deletes it.
-
-    C: DELE 1
-    S: +OK message 1 deleted
-    """
+    """RFC 1939 5: mark a message as deleted; QUIT deletes it."""
 
     verb = b"DELE"
     number: int
@@ -590,10 +592,6 @@ class Noop(Pop3Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class Rset(Pop3Command[None]):
-    """RFC 1939 5: no message is marked as deleted any more.
-
-    C: RSET
-    S: +OK maildrop has 2 messages (320 octets)
-    """
+    """RFC 1939 5: no message is marked as deleted any more."""
 
     verb = b"RSET"

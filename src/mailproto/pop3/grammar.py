@@ -37,10 +37,11 @@ def check_text(text: str, what: str) -> None:
     """
     if _CONTROL.search(text):
         raise ValueError(f"{what} must not hold CR, LF or NUL")
-    try:
-        write_text(text)
-    except UnicodeEncodeError:
-        raise ValueError(f"{what} holds a lone surrogate") from None
+    if not text.isascii():
+        try:
+            write_text(text)
+        except UnicodeEncodeError:
+            raise ValueError(f"{what} holds a lone surrogate") from None
 
 
 def check_word(text: str, what: str) -> None:

@@ -214,8 +214,8 @@ def cram_md5(context: Context, initial: bytes | None) -> Talk:
     written, _, digest = _text(response).rpartition(" ")
     name = saslprep(written)
     secret: str | None = yield NeedSecret(name)
-    expected = cram_digest(secret or "nobody", challenge)
-    if same(expected, digest) and secret is not None:
+    expected = cram_digest(secret or _made_of(context, name).hex(), challenge)
+    if same(expected, digest) and secret:
         return Accepted(name)
     return Rejected("wrong name or password")
 
@@ -260,7 +260,7 @@ def scram(hash: str, plus: bool) -> Callable[[Context, bytes | None], Talk]:
         if final["nonce"] != nonce:
             return Rejected("the nonce is another")
         auth = b",".join((first["bare"], server_first, final["unsigned"]))
-        if not _proved(auth, keys, decode_base64(final["proof"]), hash) or kept is None:
+        if not _proved(auth, keys, decode_base64(final["proof"]), hash) or not kept:
             return Rejected("wrong name or password")
         signature = server_signature(auth, keys, HASHES[hash])
         # Success has no data in the mail protocols: this goes as a challenge, which
@@ -287,15 +287,19 @@ def _check_flag(
 def _keys(
     kept: str | ScramKeys | None, name: str, hash: str, context: Context
 ) -> ScramKeys:
+    """What is kept of *name*; what is made up takes the same time and looks the same.
+
+    RFC 5802 says nothing of users that do not exist; whoever answers them differently
+    tells which do.
+    """
     if isinstance(kept, ScramKeys):
         return kept
-    if kept is not None:
-        return ScramKeys.derive(kept, hash, secrets.token_bytes(16))
-    # RFC 5802 says nothing of users that do not exist; whoever answers differently
-    # tells which do.
-    salt = hmac.digest(context.key, name.encode(), "sha256")[:16]
-    size = hashlib.new(HASHES[hash]).digest_size
-    return ScramKeys(salt, 4096, bytes(size), bytes(size))
+    made = _made_of(context, name)
+    return ScramKeys.derive(kept or made.hex(), hash, made[:16])
+
+
+def _made_of(context: Context, name: str) -> bytes:
+    return hmac.digest(context.key, name.encode(), "sha256")
 
 
 def _proved(auth: bytes, keys: ScramKeys, proof: bytes, hash: str) -> bool:
