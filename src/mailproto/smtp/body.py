@@ -1,0 +1,169 @@
+"""The message itself, as it comes and goes: line ends, dots, chunks, and its size.
+
+Both ways to hand it over, DATA and BDAT, and both roles share this.  Where a message
+ends is never a matter of line ends: only CRLF . CRLF ends DATA, only the count a
+chunk.  What becomes of a CR or LF that stands alone is ``Newlines``; some servers
+take it for a line end, and so a message for two (SMTP smuggling, 2023).
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from enum import Enum
+from typing import Final
+
+from .. import _dots
+from .._buffer import ReceiveBuffer
+from ..errors import LimitExceeded, LocalProtocolError
+from .responses import EnhancedCode, Reply
+
+TOO_LARGE: Final = Reply(552, "the message is too large", EnhancedCode(5, 3, 4))
+MALFORMED: Final = Reply(
+    550, "the message has a CR or LF by itself, or a NUL", EnhancedCode(5, 6, 0)
+)
+
+
+class Newlines(Enum):
+    """What becomes of a CR or LF in a message that is no part of a CRLF."""
+
+    REJECT = "reject"  #: the message is refused, and one with a NUL, too
+    NORMALIZE = "normalize"  #: it becomes a CRLF
+    KEEP = "keep"  #: nothing; who reads it must know what he does
+
+
+class LineEnds:
+    """Applies a policy to one message, given in pieces."""
+
+    __slots__ = ("_cr", "_policy", "bad")
+
+    def __init__(self, policy: Newlines) -> None:
+        self._policy = policy
+        self._cr = False  # the last piece ended with a CR
+        #: whether the message is to be refused
+        self.bad = False
+
+    def take(self, data: bytes) -> bytes:
+        """What goes on of *data*: the very object, if there is nothing to be done."""
+        if self._policy is Newlines.KEEP or not data:
+            return data
+        pairs = data.count(b"\r\n")
+        cr, lf = data.count(b"\r"), data.count(b"\n")
+        if self._policy is Newlines.REJECT:
+            if self._cr and data[0] == 0x0A:
+                lf -= 1
+            elif self._cr:
+                self.bad = True
+            self._cr = data[-1] == 0x0D
+            if lf != pairs or cr - self._cr != pairs or b"\0" in data:
+                self.bad = True
+            return data
+        if self._cr:
+            data = b"\r" + data
+        elif cr == lf == pairs:
+            return data
+        self._cr = data[-1] == 0x0D
+        if self._cr:  # the LF may be the first of what follows
+            data = data[:-1]
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return data.replace(b"\n", b"\r\n")
+
+    def end(self) -> bytes:
+        """What is still to go on when the message is over."""
+        held, self._cr = self._cr, False
+        if held and self._policy is Newlines.REJECT:
+            self.bad = True
+        return b"\r\n" if held and self._policy is Newlines.NORMALIZE else b""
+
+
+def check_line_ends(ends: LineEnds, data: bytes) -> LineEnds:
+    """*ends* after *data*; raises LocalProtocolError if that must not be sent."""
+    after = copy(ends)
+    after.take(data)
+    if after.bad:
+        raise LocalProtocolError("a CR or LF by itself, or a NUL, in a message")
+    return after
+
+
+class Outgoing:
+    """One message, or one chunk of it, that its sender hands over piece by piece."""
+
+    __slots__ = ("_ends", "_left", "_stuffer")
+
+    def __init__(self, ends: LineEnds, size: int | None) -> None:
+        self._ends = ends
+        self._left = size  # of a chunk; None: DATA
+        self._stuffer = _dots.Stuffer()
+
+    def take(self, data: bytes) -> bytes:
+        """*data* as it goes on the wire; LocalProtocolError if it cannot."""
+        if self._left is None:
+            return self._stuffer.stuff(self._ends.take(data))
+        if len(data) > self._left:
+            raise LocalProtocolError(f"only {self._left} octets of the chunk are left")
+        self._left -= len(data)
+        return data
+
+    def end(self) -> bytes:
+        """What ends it on the wire; LocalProtocolError if it is not all there."""
+        if self._left:
+            raise LocalProtocolError(f"{self._left} octets of the chunk are missing")
+        if self._left is not None:
+            return b""
+        return self._stuffer.stuff(self._ends.end()) + self._stuffer.end()
+
+
+class Incoming:
+    """One message that comes: ``begin`` it, or each chunk of it, and ``take``."""
+
+    __slots__ = ("_discarded", "_ends", "_left", "_most", "_text", "chunks", "size")
+
+    def __init__(self, policy: Newlines, most: int, discarded: int) -> None:
+        self._ends = LineEnds(policy)
+        self._most = most
+        self._discarded = discarded  # octets beyond that are read past
+        self.size = 0  #: octets that came, whatever became of them
+        self._left = 0  # of the chunk
+        self._text: _dots.Unstuffer | None = None  # of DATA
+        self.chunks = 0
+
+    def begin(self, size: int | None) -> None:
+        """What follows is a chunk of *size* octets; ``None``: it is DATA."""
+        self.chunks += 1
+        if size is None:
+            self._text = _dots.Unstuffer()
+        else:
+            self._left = size
+
+    def take(self, buffer: ReceiveBuffer) -> tuple[bytes, bool]:
+        """Some of it, and whether that was the last of what was begun.
+
+        Nothing is handed on of what is too large.  Raises LimitExceeded("message")
+        when there comes far too much.
+        """
+        while True:
+            if self._text is not None:
+                data, over = self._text.take(buffer)
+            else:
+                data = buffer.take(min(self._left, _dots.CHUNK)) if self._left else b""
+                self._left -= len(data)
+                over = not self._left
+            if not data and not over:
+                return b"", False
+            self.size += len(data)
+            if self.size > self._most + self._discarded:
+                what = "the message is far too large"
+                raise LimitExceeded("message", self._most, what, TOO_LARGE)
+            data = self._ends.take(data) if self.size <= self._most else b""
+            if data or over:
+                return data, over
+
+    def end(self) -> bytes:
+        """The message is over: what is still to be handed on of it."""
+        return self._ends.end()
+
+    @property
+    def fault(self) -> Reply | None:
+        """Why the message is to be refused, if it is."""
+        if self.size > self._most:
+            return TOO_LARGE
+        return MALFORMED if self._ends.bad else None

@@ -1,0 +1,591 @@
+"""The client end of an SMTP or LMTP conversation."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Final, TypeVar, overload
+
+from .._command import (
+    Call,
+    Chunk,
+    Closed,
+    Command,
+    Completed,
+    Deviation,
+    End,
+    GoAhead,
+    Part,
+)
+from .._connection import PAUSED, ClientConnection, Security, Signal
+from .._login import Login
+from ..errors import LimitExceeded, LocalProtocolError, RemoteProtocolError, quote
+from . import commands as c
+from .body import LineEnds, Newlines, Outgoing, check_line_ends
+from .grammar import MAX_LINE, read_text, write_text
+from .responses import (
+    Challenge,
+    Closing,
+    Deliveries,
+    Delivery,
+    EhloData,
+    Extension,
+    Greeting,
+    Quirk,
+    Reply,
+    mend_extension,
+    read_reply,
+    split_line,
+)
+from .state import BEFORE_TLS, SMTP, Dialect, Limits, Progress, State
+
+R = TypeVar("R")
+Answer = Reply | EhloData | Deliveries
+Event = (
+    Greeting
+    | Completed[Answer]
+    | Part[Delivery]
+    | GoAhead
+    | Closing
+    | Deviation
+    | Closed
+)
+
+
+class Client(ClientConnection[Event]):
+    """Sends commands, hands over what answers them (RFC 5321, RFC 2033).
+
+    What cannot be written yet waits: commands go out together, in the groups of RFC
+    2920, only once an EHLO has told of PIPELINING.  The caller sends when the protocol
+    allows, and need not know of it.
+
+    *strict* tolerates no ``Quirk``.  *dialect* has the verbs; with LMTP this is an
+    LMTP client.  *newlines* is what becomes of a bare CR or LF in a message; chunks of
+    BDAT are counted before they come here, so there NORMALIZE can only reject.
+    """
+
+    before_tls = BEFORE_TLS
+
+    def __init__(
+        self,
+        security: Security = Security.STARTTLS,
+        *,
+        strict: bool = False,
+        dialect: Dialect = SMTP,
+        newlines: Newlines = Newlines.NORMALIZE,
+        limits: Limits | None = None,
+    ) -> None:
+        self.limits: Final = limits or Limits()
+        super().__init__(security, self.limits)
+        self.strict: Final = strict
+        self.dialect: Final = dialect
+        self.newlines: Final = newlines
+        self.greeting: Greeting | None = None
+        self._now = Progress(dialect)  # by what has been answered
+        self._ahead = Progress(dialect)  # if all that was sent is granted
+        self._stale = False  # that was counted on and did not come true
+        self._in_flight: deque[Call[Any]] = deque()  # written, not answered
+        self._held: deque[Call[Any]] = deque()  # to be written when it may be
+        self._events: deque[Event] = deque()  # to be handed over first
+        self._login: Login | None = None  # the AUTH that is going on
+        self._recipients: list[str] = []  # accepted, of this transaction
+        self._failed = Reply(503)  # what the last refused chunk was told
+        # Of what was written, how much data_to_send has handed out:
+        self._taken = 0  # commands, of those in flight
+        self._unsaid: Call[Any] | None = None  # whose end of text, or response, is not
+        # Of the message that goes:
+        self._chunk_ends = LineEnds(Newlines.REJECT)  # of BDAT
+        self._by_hand: Call[Any] | None = None  # whose text is not over
+        self._body: Outgoing | None = None  # where it may be sent now
+        self._body_said = False  # 354 came, and all of the text is written
+        # Of the reply that is being read:
+        self._line: bytes | None = None  # taken, and not understood yet
+        self._excused = False  # that line deviates, and this has been said
+        self._code = 0
+        self._texts: list[bytes] = []  # its lines so far
+        self._extensions: list[Extension] = []
+        self._size = 0  # octets
+        self._deliveries: list[Delivery] = []
+        # What the first in flight is told once TLS is up, or its text is over:
+        self._due: Answer | None = None
+
+    @property
+    def state(self) -> State:
+        """By what has been answered."""
+        return self._now.state
+
+    @property
+    def capabilities(self) -> EhloData | None:
+        """What the last EHLO told, while it is true; ``None``: not asked yet."""
+        return self._now.offered
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether a log-in was granted."""
+        return self._now.authenticated
+
+    # -- out -------------------------------------------------------------------
+
+    @overload
+    def send(self, value: Command[R]) -> Call[R]: ...
+
+    @overload
+    def send(self, value: c.Response | c.Cancel | Chunk | End) -> None: ...
+
+    def send(
+        self, value: Command[R] | c.Response | c.Cancel | Chunk | End
+    ) -> Call[R] | None:
+        """Queue *value*; the events that answer a command name the call returned.
+
+        A Response or a Cancel answers the GoAhead of an Auth, Chunks and an End that
+        of a Data or a Bdat.
+        """
+        if self._failure is not None:
+            raise self._failure
+        match value:
+            case c.SmtpCommand():
+                return self._send_command(value)
+            case c.Response() | c.Cancel():
+                self._send_response(value)
+            case Chunk() | End():
+                self._send_text(value)
+            case _:
+                raise LocalProtocolError(f"{value!r} is nothing that SMTP can send")
+        return None
+
+    def _send_command(self, command: c.SmtpCommand[Any]) -> Call[Any]:
+        waiting = (self._held or self._in_flight or (None,))[-1]
+        if waiting is not None and (
+            waiting is self._by_hand or isinstance(waiting.command, c.StartTls | c.Auth)
+        ):
+            name = waiting.command.verb.decode()
+            raise LocalProtocolError(f"nothing can be sent until {name} is over")
+        if len(self._in_flight) + len(self._held) >= self.limits.in_flight:
+            raise LocalProtocolError(
+                f"more than {self.limits.in_flight} commands in flight"
+            )
+        if self._stale:
+            self._count_ahead()
+        why_not = self._ahead.why_not(command, tls=self.tls)
+        if why_not is not None:
+            raise LocalProtocolError(f"{command.verb.decode()}: {why_not.text}")
+        self._check_trust(command)
+        self._check_content(command)
+        self._ahead.granted(command)
+        call = Call(command, self.limits.collected)
+        if isinstance(command, c.Data | c.Bdat) and _text(command) is None:
+            self._by_hand = call
+        self._held.append(call)
+        self._write_held()
+        return call
+
+    def _check_content(self, command: c.SmtpCommand[Any]) -> None:
+        """Raise LocalProtocolError if the message cannot be sent as it is."""
+        match command:
+            case c.Data(message=bytes() as message):
+                if self.newlines is Newlines.REJECT:
+                    check_line_ends(LineEnds(Newlines.REJECT), message + b"\r\n")
+                most = self._ahead.offered.size if self._ahead.offered else None
+                if most and len(message) > most:
+                    raise LocalProtocolError(f"DATA: larger than {most} octets")
+            case c.Bdat(data=bytes() as data):
+                ends = check_line_ends(self._ends_of_chunk(), data)
+                if command.last:
+                    ends = check_line_ends(ends, b"\r\n")
+                self._chunk_ends = ends
+
+    def _ends_of_chunk(self) -> LineEnds:
+        if self._ahead.state is State.RCPT:  # it is the first one
+            binary = self._ahead.binary or self.newlines is Newlines.KEEP
+            policy = Newlines.KEEP if binary else Newlines.REJECT
+            self._chunk_ends = LineEnds(policy)
+        return self._chunk_ends
+
+    def _count_ahead(self) -> None:
+        """What was counted on did not come true: count again."""
+        self._stale = False
+        self._ahead = self._now.copy()
+        for call in (*self._in_flight, *self._held):
+            self._ahead.granted(call.command)
+
+    def _write_held(self) -> None:
+        """Write what may go out now, in order."""
+        pipelining = self._now.offered is not None and self._now.offered.pipelining
+        while self._held:
+            if self._in_flight:
+                last = self._in_flight[-1]
+                open_text = last is self._by_hand
+                ends = last.command.ends_group and not self._body_said
+                if not pipelining or ends or open_text:
+                    return
+            call = self._held[0]
+            if isinstance(call.command, c.Content) and call.command.verb != b"DATA":
+                if self.dialect.lmtp and self._in_flight and call.command.ends_message:
+                    return  # whether it is answered depends on what was answered
+                if not self._in_flight and self._is_pointless(call):
+                    continue
+            self._held.popleft()
+            self._in_flight.append(call)
+            self._write_command(call)
+
+    def _is_pointless(self, call: Call[Any]) -> bool:
+        """End *call* without a word, if it must not be said any more.
+
+        RFC 3030 2: after a refused chunk "the sender-SMTP MUST NOT send any additional
+        BDAT segments".  RFC 2033 4.3: without a recipient, nothing answers the last
+        one, so that it would never be over.
+        """
+        if self._now.state in (State.RCPT, State.CHUNKS):
+            return False
+        answer: Answer = self._failed
+        if self._now.state is State.MAIL and self.dialect.lmtp:
+            answer = Deliveries()
+        self._held.popleft()
+        self._stale = True
+        if call is self._by_hand:
+            self._by_hand = None
+        self._events.append(Completed(call, answer))
+        return True
+
+    def _write_command(self, call: Call[Any]) -> None:
+        command = call.command
+        match command:
+            case c.Auth():
+                self._begin_login(command)
+                return
+            case c.Bdat(data=None):
+                self._body = Outgoing(self._ends_of_chunk(), command.size)
+                self._events.append(GoAhead(call, b""))
+        self._write(command.write(), command.masked())
+        if isinstance(command, c.Bdat) and command.data:
+            self._out.append(command.data)
+
+    def _begin_login(self, command: c.Auth) -> None:
+        """RFC 4954 4: the first response must not make the line too long."""
+        self._login = Login(command.client, command.initial, self.limits.sasl_rounds)
+        line = b"AUTH " + command.mechanism.encode("ascii")
+        initial = self._login.initial(MAX_LINE - len(line) - len(b" \r\n"))
+        if initial is None:
+            self._write(line + b"\r\n")
+        else:
+            self._write(line + b" " + initial + b"\r\n", line + b" ****")
+
+    def _send_response(self, value: c.Response | c.Cancel) -> None:
+        if self._login is None or not self._login.awaited:
+            raise LocalProtocolError(f"no challenge waits for a {type(value).__name__}")
+        self._login.awaited = False
+        self._unsaid = self._in_flight[0]
+        self._write(value.write(), value.masked())
+
+    def _send_text(self, value: Chunk | End) -> None:
+        if self._body is None or self._by_hand is None:
+            raise LocalProtocolError(f"no text is awaited: {type(value).__name__}")
+        if isinstance(value, Chunk):
+            self._chunk_ends = check_line_ends(self._chunk_ends, value.data)
+            data = self._body.take(value.data)
+            if data:
+                self._out.append(data)
+        else:
+            self._end_text(self._by_hand, self._body.end())
+
+    def _end_text(self, call: Call[Any], data: bytes) -> None:
+        self._body = self._by_hand = None
+        self._body_said = True
+        self._unsaid = call
+        self._write(data, b"(a message)")
+        self._write_held()
+
+    def data_to_send(self) -> list[bytes]:
+        self._taken = len(self._in_flight)
+        self._unsaid = None
+        return super().data_to_send()
+
+    # -- in --------------------------------------------------------------------
+
+    def _fail(self, failure: RemoteProtocolError) -> None:
+        super()._fail(failure)
+        self._now.state = self._ahead.state = State.CLOSED
+
+    def tls_started(self) -> None:
+        """Nothing that was learnt in the clear is believed from here on."""
+        super().tls_started()
+        if self._due is not None:
+            self._now.forget()
+            self._ahead.forget()
+
+    def _read(self) -> Event | Signal | None:
+        while True:
+            if self._events:
+                return self._events.popleft()
+            if self._await_tls:
+                return None
+            if self._due is not None and self._body is None:
+                return self._complete(self._in_flight[0], self._due)
+            if self.state is State.TURNED:
+                return PAUSED
+            reply = self._read_reply()
+            if not isinstance(reply, Reply):
+                return reply
+            event = self._read_answer(reply)
+            if event is not None:
+                return event
+
+    def _read_reply(self) -> Reply | Event | None:
+        """The next whole reply, or an event that comes before it."""
+        while True:
+            line = self._take_line()
+            if line is None:
+                return None
+            if len(line) + 2 > MAX_LINE and self._login is None and not self._excused:
+                return self._deviates(Quirk.LONG_REPLY, line, line)
+            try:
+                if not self._texts and self._login is None and line[3:4] != b"-":
+                    reply = (read_reply if len(line) < 128 else Reply.read)(line)
+                    self._line = None
+                    return reply
+                event = self._read_line(line)
+            except ValueError as error:
+                raise RemoteProtocolError(f"not a reply: {quote(line)}") from error
+            if event is not None:
+                return event
+
+    def _read_line(self, line: bytes) -> Reply | Event | None:
+        """One line: the end of a reply, an event that comes before it, or neither."""
+        code, more, text = split_line(line)
+        if self._login is not None and code == 334 and not more and not self._texts:
+            return self._read_challenge(self._login, line)
+        if self._texts and code != self._code:
+            deviation = self._deviates(Quirk.MIXED_CODES, line, line)
+            self._code = code
+            return deviation
+        event = self._read_text(code, text)
+        if event is not None or more:
+            return event
+        reply = Reply.join(code, self._texts)
+        self._texts, self._size = [], 0
+        return reply
+
+    def _take_line(self) -> bytes | None:
+        """The line that was mended, or else the next one; ``None``: not all here."""
+        if self._line is not None:
+            return self._line
+        login = self._login is not None
+        limit = self.limits.sasl_line if login else self.limits.line
+        self._line = self._in.take_line(limit, "sasl_line" if login else "line")
+        self._excused = False
+        if self._line is not None and self.trace is not None:
+            challenge = login and self._line.startswith(b"334 ")
+            self._heard(b"334 ****" if challenge else self._line)
+        return self._line
+
+    def _read_text(self, code: int, text: bytes) -> Event | None:
+        """One line of a reply, without its code."""
+        asked = self._in_flight[0].command if self._in_flight else None
+        extension = isinstance(asked, c.Ehlo | c.Lhlo) and code == 250 and self._texts
+        if extension and (text or not self._excused):
+            try:
+                self._extensions.append(Extension.read(read_text(text)))
+            except ValueError:
+                return self._mend_extension(text)
+        self._line = None
+        self._code = code
+        self._texts.append(text)
+        self._size += len(text) + 6
+        if len(self._texts) > self.limits.reply_lines:
+            most = self.limits.reply_lines
+            raise LimitExceeded("reply_lines", most, "a reply of too many lines")
+        if self._size > self.limits.reply:
+            raise LimitExceeded("reply", self.limits.reply, "a reply that is too long")
+        return None
+
+    def _mend_extension(self, text: bytes) -> Event:
+        assert self._line is not None
+        raw, before = self._line, self._line[:4]
+        mended = None if self._excused else mend_extension(read_text(text))
+        if mended is None:  # what is left is no extension, but it may be the last line
+            return self._deviates(Quirk.EHLO_LINE, raw, before)
+        return self._deviates(mended[0], raw, before + write_text(mended[1]))
+
+    def _deviates(self, quirk: Quirk, raw: bytes, better: bytes) -> Deviation:
+        """Tell of a fault; *better* is what will be read instead of *raw*."""
+        if self.strict:
+            raise RemoteProtocolError(f"{quirk.value}: {quote(raw)}")
+        self._line, self._excused = better, True
+        return Deviation(quirk, raw)
+
+    def _check_turn(self, code: int) -> None:
+        """Raise RemoteProtocolError for a good answer to what was not said yet.
+
+        That is how answers are forged.  A refusal may well come early.
+        """
+        if not self._in_flight or self._due is not None:
+            raise RemoteProtocolError(f"an answer that nobody waits for: {code}")
+        call = self._in_flight[0]
+        early = not self._taken or self._unsaid is call or self._is_open(call)
+        if code < 400 and (early or (self._login is not None and self._login.awaited)):
+            raise RemoteProtocolError(f"an answer before the question was put: {code}")
+
+    def _is_open(self, call: Call[Any]) -> bool:
+        """Whether the text of *call* is on its way."""
+        return self._body is not None and call is self._by_hand
+
+    def _read_challenge(self, login: Login, line: bytes) -> Event | None:
+        self._check_turn(334)
+        if line == b"334":
+            return self._deviates(Quirk.BARE_CHALLENGE, line, b"334 ")
+        self._line = None
+        try:
+            challenge = Challenge.read(line)
+        except ValueError:
+            # RFC 4954 4: "it MUST cancel the authentication".
+            login.count()
+            login.cause = RemoteProtocolError("a challenge that is not base64")
+            response = None
+        else:
+            if login.by_hand and login.unsaid is None:
+                login.count()
+                login.awaited = True
+                return GoAhead(self._in_flight[0], challenge.data)
+            response = login.respond(challenge.data)
+        answer = c.Cancel() if response is None else c.Response(response)
+        self._unsaid = self._in_flight[0]
+        self._write(answer.write(), answer.masked())
+        return None
+
+    def _read_answer(self, reply: Reply) -> Event | None:
+        if reply.code == 421 and self.state is not State.CLOSED:
+            return self._read_closing(reply)
+        if self.state is State.GREETING:
+            self.greeting = Greeting.of(reply)
+            self._now.state = State.START if self.greeting.ok else State.CLOSED
+            self._ahead.state = self._now.state
+            return self.greeting
+        self._check_turn(reply.code)
+        call = self._in_flight[0]
+        command = call.command
+        if isinstance(command, c.Data):
+            return self._read_data_answer(call, reply)
+        if 300 <= reply.code < 400:
+            raise RemoteProtocolError(f"{reply.code} is no answer to {command!r}")
+        if self._is_open(call):
+            self._due = reply  # it is not handed over before our End
+            return None
+        if isinstance(command, c.Content) and command.ends_message:
+            return self._read_delivery(call, reply)
+        if reply.ok and isinstance(command, c.StartTls):
+            if reply.code != 220:
+                raise RemoteProtocolError(f"{reply.code} is no way to begin TLS")
+            self._due = reply
+            self._start_tls()
+            return None
+        if reply.ok and self._login is not None:
+            self._login.granted()
+        return self._complete(call, reply)
+
+    def _read_closing(self, reply: Reply) -> Event:
+        """421: all that waits has this for its answer; then there is nothing."""
+        waiting = [*self._in_flight, *self._held]
+        if self.state is State.GREETING:
+            self.greeting = Greeting.of(reply)
+            self._events.append(self.greeting)
+        elif not waiting:
+            self._events.append(Closing(reply))
+        if self._login is not None:
+            waiting[0].cause = self._login.cause
+        self._events.extend(Completed(call, reply) for call in waiting)
+        self._in_flight.clear()
+        self._held.clear()
+        self._body = self._by_hand = self._login = self._due = None
+        self._now.state = self._ahead.state = State.CLOSED
+        return self._events.popleft()
+
+    def _read_data_answer(self, call: Call[Any], reply: Reply) -> Event | None:
+        if self._body_said:
+            if 300 <= reply.code < 400:
+                raise RemoteProtocolError(f"{reply.code} at the end of a message")
+            if reply.ok and self.state is not State.RCPT:
+                raise RemoteProtocolError("a message without recipients was accepted")
+            return self._read_delivery(call, reply)
+        if self._is_open(call):
+            self._due = reply
+            return None
+        if reply.code == 354:
+            return self._begin_text(call, reply)
+        if reply.code < 400:
+            raise RemoteProtocolError(f"{reply.code} to DATA, before the message")
+        return self._complete(call, reply)
+
+    def _begin_text(self, call: Call[Any], reply: Reply) -> Event | None:
+        message = call.command.message
+        self._body = Outgoing(LineEnds(self.newlines), None)
+        self._chunk_ends = LineEnds(
+            Newlines.REJECT if self.newlines is Newlines.REJECT else Newlines.KEEP
+        )
+        if self.state is not State.RCPT:
+            # RFC 2920 3.1: "the client MUST send a single dot", the message to nobody.
+            self._body = Outgoing(LineEnds(Newlines.KEEP), None)
+        elif message is None:
+            return GoAhead(call, write_text(reply.text))
+        else:
+            self._out.append(self._body.take(message))
+        self._end_text(call, self._body.end())
+        return None
+
+    def _read_delivery(self, call: Call[Any], reply: Reply) -> Event:
+        """The end of a message; in LMTP, one of several."""
+        if not self.dialect.lmtp or not self._recipients:
+            return self._complete(call, reply)
+        index = len(self._deliveries)
+        delivery = Delivery(index, self._recipients[index], reply)
+        self._deliveries.append(delivery)
+        if index + 1 == len(self._recipients):
+            self._due = Deliveries(tuple(self._deliveries))
+        return Part(call, delivery)
+
+    def _complete(self, call: Call[Any], answer: Answer) -> Completed[Answer]:
+        command = call.command
+        if self._login is not None:
+            call.cause = self._login.cause
+        if isinstance(answer, Reply) and answer.ok and isinstance(command, c.Hello):
+            answer = self._hello(command, answer)
+        if isinstance(answer, Reply) and not answer.ok:
+            self._now.refused(command, sent=self._body_said)
+            self._stale, self._failed = True, answer
+        else:
+            if isinstance(command, c.Rcpt):
+                self._recipients.append(command.recipient)
+            self._now.granted(command, answer)
+            self._stale |= isinstance(command, c.Hello)
+        if self.state not in (State.MAIL, State.RCPT, State.CHUNKS):
+            self._recipients, self._deliveries = [], []
+        self._in_flight.popleft()
+        self._taken -= 1
+        self._login = self._due = None
+        self._extensions, self._body_said = [], False
+        if call is self._by_hand:
+            self._by_hand = None
+        self._write_held()
+        return Completed(call, answer)
+
+    def _hello(self, command: c.Hello[Any], reply: Reply) -> Answer:
+        if isinstance(command, c.Helo):
+            return reply
+        return EhloData.join(reply.lines[0], self._extensions)
+
+    def _end(self) -> Event:
+        if len(self._in) or self._line is not None or self._texts:
+            raise RemoteProtocolError("connection closed inside a reply")
+        if self._due is not None and not self._await_tls:
+            self._body = None  # whoever hung up will not read the rest
+            return self._complete(self._in_flight[0], self._due)
+        if self._in_flight:
+            name = self._in_flight[0].command.verb.decode()
+            raise RemoteProtocolError(f"connection closed before {name} was answered")
+        if self.state is not State.CLOSED:
+            raise RemoteProtocolError(
+                f"connection closed by the server in {self.state.name}"
+            )
+        return Closed()
+
+
+def _text(command: c.Data | c.Bdat) -> bytes | None:
+    return command.message if isinstance(command, c.Data) else command.data

@@ -1,0 +1,318 @@
+"""Who may say what, when.  The whole of it, for both roles.
+
+              220          EHLO, HELO, LHLO
+    GREETING ------> START ----------------> READY <------------------------+
+        |                                    |   ^                          |
+        | 554, 421                      MAIL |   | RSET, EHLO               |
+        v                                    v   |                          |
+      CLOSED <-- QUIT, 421                  MAIL-+                          |
+                 from everywhere             |                              |
+                                        RCPT |   DATA, and the message:     |
+                                             v   accepted or not            |
+                                            RCPT -------------------------->+
+                                             |                              |
+                                        BDAT |   BDAT LAST                  |
+                                             v                              |
+                                           CHUNKS ------------------------->+
+                                             |
+                                             | BDAT is refused
+                                             v
+                                           FAILED  until RSET, EHLO
+
+RFC 5321 4.1.4 is an order of commands rather than a machine: a session begins with
+EHLO; MAIL begins a transaction, RCPT goes on with it, DATA ends it; NOOP, HELP, EXPN,
+VRFY and RSET can be said at any time, even before EHLO.  START is where a connection
+begins and where STARTTLS and XCLIENT lead back to; READY is between transactions.  In
+MAIL a transaction has no recipient yet; in RCPT it has one that was accepted.
+
+DATA is answered twice.  The state moves with the second answer, for better or worse:
+"if the processing fails, ... the buffers are cleared" (4.1.1.4).  When it is refused
+at once, the transaction goes on.  BDAT is answered once a chunk, and after a refusal
+"the resulting state is indeterminate; a RSET command must be issued" (RFC 3030 2): that
+is FAILED.  DATA does not mix with BDAT in one transaction: there is no row for it.
+
+In LMTP, LHLO stands for EHLO and HELO, and the end of a message is answered once for
+each recipient that was accepted (RFC 2033 4.2).  The table is the same.
+
+421 is no answer to a command, even where it stands in the place of one: whoever says
+it hangs up, so it leads to CLOSED from everywhere.  After ATRN, client and server are
+exchanged: the conversation of these two machines is over (TURNED), and two others go on
+with the connection.
+
+What depends on more than the state (what EHLO announced, TLS, an earlier log-in, the
+transaction's parameters) is in ``Progress.why_not``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, Final
+
+from .. import _connection
+from . import commands as c
+from . import extensions as x
+from .grammar import Mailbox
+from .parameters import Body, BodyType, RequireTls
+from .responses import EhloData, EnhancedCode, Reply
+
+
+class State(Enum):
+    """Where a session stands; see the module's docstring."""
+
+    GREETING = "GREETING"
+    START = "START, where EHLO is due"
+    READY = "READY, outside of a transaction"
+    MAIL = "MAIL, without a recipient"
+    RCPT = "RCPT"
+    CHUNKS = "CHUNKS, within a message"
+    FAILED = "FAILED, where RSET is due"
+    TURNED = "TURNED"  #: RFC 2645 5.3
+    CLOSED = "CLOSED"
+
+
+Command = type[c.SmtpCommand[Any]]
+Table = Mapping[tuple[State, Command], State]
+
+_OPEN = (
+    State.START,
+    State.READY,
+    State.MAIL,
+    State.RCPT,
+    State.CHUNKS,
+    State.FAILED,
+)
+
+
+def _table(hellos: Iterable[Command]) -> Table:
+    """(state, command granted in it) -> next state.  No row: it cannot be said."""
+    anywhere: dict[tuple[State, Command], State] = {}
+    for state in _OPEN:
+        for asked in (c.Noop, c.Help, c.Vrfy, c.Expn):
+            anywhere[state, asked] = state
+        for kind in hellos:
+            anywhere[state, kind] = State.READY
+        anywhere[state, c.Rset] = State.START if state is State.START else State.READY
+        anywhere[state, c.Quit] = State.CLOSED
+    return {
+        **anywhere,
+        (State.READY, c.StartTls): State.START,
+        (State.READY, c.Auth): State.READY,
+        (State.READY, x.Etrn): State.READY,
+        (State.READY, x.Atrn): State.TURNED,
+        (State.READY, x.Xclient): State.START,
+        (State.READY, x.Xforward): State.READY,
+        (State.READY, c.Mail): State.MAIL,
+        (State.MAIL, c.Rcpt): State.RCPT,
+        (State.RCPT, c.Rcpt): State.RCPT,
+        (State.RCPT, c.Data): State.READY,
+        (State.RCPT, c.Bdat): State.CHUNKS,
+        (State.RCPT, x.Burl): State.CHUNKS,
+        (State.CHUNKS, c.Bdat): State.CHUNKS,
+        (State.CHUNKS, x.Burl): State.CHUNKS,
+    }
+
+
+class Dialect:
+    """A set of verbs with their table: ``SMTP`` or ``LMTP``, or either with more.
+
+    >>> SMTP.extended({(State.READY, Turn): State.TURNED})
+    """
+
+    def __init__(self, table: Table, *, lmtp: bool = False) -> None:
+        self.table: Final = dict(table)
+        self.verbs: Final = {kind.verb: kind for _, kind in table}
+        #: whether a message is answered once for each recipient
+        self.lmtp: Final = lmtp
+
+    def extended(self, rows: Table) -> Dialect:
+        """The same with more verbs, or with other classes for the same verbs."""
+        return Dialect({**self.table, **rows}, lmtp=self.lmtp)
+
+
+SMTP: Final = Dialect(_table((c.Ehlo, c.Helo)))
+LMTP: Final = Dialect(_table((c.Lhlo,)), lmtp=True)
+
+# RFC 3207 4: what a server that demands TLS obeys without it.
+BEFORE_TLS: Final = frozenset({c.Ehlo, c.Lhlo, c.Noop, c.StartTls, c.Quit})
+
+# What costs a server time and brings no mail: it counts them (Postfix does, too).
+JUNK: Final = frozenset(
+    {c.Ehlo, c.Helo, c.Lhlo, c.Noop, c.Help, c.Vrfy, c.Expn, c.Rset, x.Etrn}
+    | {x.Xclient, x.Xforward}
+)
+
+
+def no(code: int, text: str, subject: int, detail: int) -> Reply:
+    """A refusal, its enhanced code of the same class."""
+    return Reply(code, text, EnhancedCode(code // 100, subject, detail))
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a conversation has come: its state, and what else was agreed upon.
+
+    A server has one.  A client has two: one by what has been answered, and one that
+    takes all that is on its way for granted.
+    """
+
+    dialect: Dialect
+    state: State = State.GREETING
+    offered: EhloData | None = None  #: by the last EHLO, if it is still true
+    authenticated: bool = False
+    smtputf8: bool = False  #: of this transaction
+    binary: bool = False  #: of this transaction
+    mails: int = 0  #: MAILs of this session
+    rcpts: int = 0  #: RCPTs of this transaction, refused or not
+    accepted: int = 0  #: recipients of this transaction
+    domains: frozenset[str] = frozenset()  #: of recipients, if they are limited
+
+    def copy(self) -> Progress:
+        return replace(self)
+
+    def forget(self) -> None:
+        """All is as if the connection had just begun (RFC 3207 4.2)."""
+        self.state, self.offered, self.authenticated = State.START, None, False
+
+    def granted(self, command: c.SmtpCommand[Any], answer: object = None) -> None:
+        """*command* was answered well, or is taken to be."""
+        state = self.dialect.table.get((self.state, type(command)), self.state)
+        match command:
+            case c.Hello():
+                self.offered = answer if isinstance(answer, EhloData) else None
+            case c.StartTls() | x.Xclient():
+                self.forget()
+            case c.Auth():
+                self.authenticated = True
+            case c.Mail() if state is State.MAIL:
+                self.mails += 1
+                body = command.get(Body)
+                self.smtputf8 = command.smtputf8
+                self.binary = body is not None and body.type is BodyType.BINARYMIME
+                self.rcpts = self.accepted = 0
+            case c.Rcpt() if state is State.RCPT:
+                self.accepted += 1
+                self._count(command)
+            case c.Content() if state is State.CHUNKS and command.ends_message:
+                state = State.READY
+        self.state = state
+
+    def refused(self, command: c.SmtpCommand[Any], *, sent: bool = False) -> None:
+        """*command* was refused; *sent*: the message of DATA had been sent."""
+        match command:
+            case c.Quit():  # there is no staying
+                self.state = State.CLOSED
+            case c.Mail():
+                self.mails += 1
+            case c.Rcpt():
+                self._count(command)
+            case c.Data() if sent and self.state is State.RCPT:
+                self.state = State.READY
+            case c.Data():
+                pass
+            case c.Content() if self.state in (State.RCPT, State.CHUNKS):
+                self.state = State.FAILED
+
+    def _count(self, command: c.Rcpt) -> None:
+        self.rcpts += 1
+        if self.offered is not None and "LIMITS" in self.offered:
+            self.domains |= _domain(command)
+
+    # -- what more than the state decides --------------------------------------
+
+    def why_not(self, command: c.SmtpCommand[Any], *, tls: bool) -> Reply | None:
+        """The Reply that says why *command* cannot be said now, if it cannot."""
+        name = command.verb.decode("ascii")
+        if (self.state, type(command)) not in self.dialect.table:
+            return no(503, f"{name} cannot be said in {self.state.value}", 5, 1)
+        extension = command.extension
+        if extension is not None and extension not in (self.offered or ()):
+            return no(502, f"{extension} is not offered here", 5, 1)
+        match command:
+            case c.Mail():
+                return self._why_not_mail(command, tls)
+            case c.Rcpt():
+                return self._why_not_rcpt(command)
+            case c.Data() if self.binary:
+                return no(503, "BODY=BINARYMIME needs BDAT (RFC 3030 3)", 5, 1)
+            case c.StartTls() if tls:
+                return no(503, "TLS is there already", 5, 1)
+            case c.Auth():
+                return self._why_not_auth(command)
+            case x.Atrn() if not self.authenticated:
+                return no(530, "authentication required", 7, 0)
+            case c.Query(smtputf8=True) if "SMTPUTF8" not in (self.offered or ()):
+                return no(504, "SMTPUTF8 is not offered here", 5, 4)
+            case x.Attributes():
+                return self._why_not_attributes(command)
+        return None
+
+    def _why_not_parameters(self, command: c.Envelope) -> Reply | None:
+        nothing = EhloData("")
+        for parameter in command.parameters:
+            why_not = parameter.why_not(self.offered or nothing)
+            if why_not is not None:
+                return why_not
+        return None
+
+    def _why_not_mail(self, command: c.Mail, tls: bool) -> Reply | None:
+        if not tls and command.get(RequireTls) is not None:
+            return no(530, "REQUIRETLS needs TLS (RFC 8689 4.1)", 7, 0)
+        most = self.offered.limit("MAILMAX") if self.offered else None
+        if most is not None and self.mails >= most:
+            return no(452, f"only {most} messages in one session", 5, 3)
+        return self._why_not_parameters(command) if command.parameters else None
+
+    def _why_not_rcpt(self, command: c.Rcpt) -> Reply | None:
+        if not self.smtputf8 and not command.argument().isascii():
+            return no(553, "an address that is not ASCII needs SMTPUTF8", 6, 7)
+        if self.offered is not None and "LIMITS" in self.offered:
+            most = self.offered.limit("RCPTMAX")
+            if most is not None and self.rcpts >= most:
+                return no(452, f"only {most} recipients at once", 5, 3)
+            most = self.offered.limit("RCPTDOMAINMAX")
+            if most is not None and len(self.domains | _domain(command)) > most:
+                return no(452, f"recipients of only {most} domains", 5, 3)
+        return self._why_not_parameters(command) if command.parameters else None
+
+    def _why_not_auth(self, command: c.Auth) -> Reply | None:
+        if self.authenticated:
+            return no(503, "AUTH can be said once (RFC 4954 4)", 5, 1)
+        if self.offered is None or command.mechanism not in self.offered.sasl:
+            return no(504, "that mechanism is not offered here", 5, 4)
+        return None
+
+    def _why_not_attributes(self, command: x.Attributes) -> Reply | None:
+        assert self.offered is not None
+        xclient = isinstance(command, x.Xclient)
+        known = self.offered.xclient if xclient else self.offered.xforward
+        if known.issuperset(name for name, _ in command.attributes):
+            return None
+        return no(501, "an attribute that is not offered here", 5, 4)
+
+
+def _domain(command: c.Rcpt) -> frozenset[str]:
+    if "@" not in command.recipient:
+        return frozenset()
+    return frozenset({Mailbox.read(command.recipient).domain.lower()})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits(_connection.Limits):
+    """How much an SMTP peer may ask of us."""
+
+    #: server: octets of a command line, CRLF included, but for AUTH (Postfix: 2048)
+    command: int = c.MAX_COMMAND
+    #: server: recipients of one message (RFC 5321 4.5.3.1.8: not below 100)
+    recipients: int = 1000
+    #: server: octets of one message (35 MiB); what EHLO announces may be less
+    message: int = 36_700_160
+    #: server: BDATs of one message
+    chunks: int = 10_000
+    #: server: NOOPs, RSETs, VRFYs ... between two messages (Postfix: 100)
+    junk_commands: int = 100
+    #: client: lines of one reply
+    reply_lines: int = 200
+    #: client: octets of one reply
+    reply: int = 65_536
