@@ -13,7 +13,13 @@ import pytest
 import mailproto
 from mailproto import pop3
 
-PUBLIC = ["mailproto", "mailproto.pop3", "mailproto.sasl", "mailproto.embedded"]
+PUBLIC = [
+    "mailproto",
+    "mailproto.pop3",
+    "mailproto.smtp",
+    "mailproto.sasl",
+    "mailproto.embedded",
+]
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -58,7 +64,7 @@ FLOORS = [
     {"_buffer", "_command"},
     {"_dots", "_connection", "sasl"},
     {"_login", "services", "testing", "_session"},
-    {"pop3", "_async"},
+    {"pop3", "smtp", "_async"},
     {"sync", "asyncio", "trio"},
     {"embedded", "cli", "progress", "storage"},
 ]
