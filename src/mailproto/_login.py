@@ -7,8 +7,68 @@ that cannot be trusted, is the same for all and said here (RFC 4422 3).
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import Self
+
 from . import sasl
 from .errors import LimitExceeded, RemoteProtocolError
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The client's turn in a log-in, ``dGVzdA==``; *data* is decoded.
+
+    RFC 3501 6.2.2, RFC 4954 4, RFC 5034 4.
+    """
+
+    data: bytes = field(default=b"", repr=False)
+
+    def masked(self) -> bytes:
+        """What a transcript may show."""
+        return b"****"
+
+    def write(self) -> bytes:
+        """The whole line, CRLF included."""
+        return sasl.encode_base64(self.data) + b"\r\n"
+
+    @classmethod
+    def read(cls, line: bytes) -> Self:
+        return cls(sasl.decode_base64(line))
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """The client gives the log-in up, ``*``.  Answer it with a refusal."""
+
+    def masked(self) -> bytes:
+        """What a transcript may show."""
+        return b"*"
+
+    def write(self) -> bytes:
+        """The whole line, CRLF included."""
+        return b"*\r\n"
+
+
+def write_auth(mechanism: str, initial: bytes | None) -> bytes:
+    """What stands behind AUTH: the mechanism, and the first response if there is one.
+
+    An empty one is ``=``: it is there, and says nothing.
+    """
+    name = mechanism.encode("ascii")
+    if initial is None:
+        return name
+    return b"%s %s" % (name, sasl.encode_base64(initial) or b"=")
+
+
+def read_auth(argument: bytes) -> tuple[str, bytes | None]:
+    """The same back; raises ValueError for what is not base64."""
+    name, space, coded = argument.partition(b" ")
+    mechanism = name.decode("ascii")
+    if not space:
+        return mechanism, None
+    if not coded:
+        raise ValueError("an empty initial response is written as =")
+    return mechanism, b"" if coded == b"=" else sasl.decode_base64(coded)
 
 
 class Login:

@@ -17,6 +17,9 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from .. import sasl
 from .._command import Command
+from .._login import Cancel as Cancel
+from .._login import Response as Response
+from .._login import read_auth, write_auth
 from .grammar import (
     MAX_COMMAND,
     check_number,
@@ -262,53 +265,11 @@ class Auth(Pop3Command[None]):
         return line if self.initial is None else line + b" ****"
 
     def argument(self) -> bytes:
-        words = [self.mechanism.encode("ascii")]
-        if self.initial is not None:
-            words.append(sasl.encode_base64(self.initial) or b"=")
-        return b" ".join(words)
+        return write_auth(self.mechanism, self.initial)
 
     @classmethod
     def read(cls, argument: bytes) -> Self:
-        mechanism, space, initial = argument.partition(b" ")
-        if not space:
-            return cls(mechanism.decode("ascii"))
-        if initial == b"=":
-            return cls(mechanism.decode("ascii"), b"")
-        if not initial:
-            raise ValueError("an empty initial response is written as =")
-        return cls(mechanism.decode("ascii"), sasl.decode_base64(initial))
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """RFC 5034 4: the client's turn in a log-in, ``dGVzdA==``; *data* is decoded."""
-
-    data: bytes = field(default=b"", repr=False)
-
-    def masked(self) -> bytes:
-        """What a transcript may show."""
-        return b"****"
-
-    def write(self) -> bytes:
-        """The whole line, CRLF included."""
-        return sasl.encode_base64(self.data) + b"\r\n"
-
-    @classmethod
-    def read(cls, line: bytes) -> Self:
-        return cls(sasl.decode_base64(line))
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """RFC 5034 4: the client gives the log-in up, ``*``.  Answer it with -ERR."""
-
-    def masked(self) -> bytes:
-        """What a transcript may show."""
-        return b"*"
-
-    def write(self) -> bytes:
-        """The whole line, CRLF included."""
-        return b"*\r\n"
+        return cls(*read_auth(argument))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,9 @@ from typing import Any, ClassVar, Final, Self, TypeVar
 
 from .. import sasl
 from .._command import Command
+from .._login import Cancel as Cancel
+from .._login import Response as Response
+from .._login import read_auth, write_auth
 from .grammar import (
     check_argument,
     check_hello,
@@ -198,53 +201,11 @@ class Auth(SmtpCommand[Reply]):
         return line if self.initial is None else line + b" ****"
 
     def argument(self) -> str:
-        if self.initial is None:
-            return self.mechanism
-        coded = sasl.encode_base64(self.initial) or b"="
-        return f"{self.mechanism} {coded.decode('ascii')}"
+        return write_auth(self.mechanism, self.initial).decode("ascii")
 
     @classmethod
     def read(cls, argument: bytes) -> Self:
-        mechanism, space, initial = argument.partition(b" ")
-        if not space:
-            return cls(mechanism.decode("ascii"))
-        if initial == b"=":
-            return cls(mechanism.decode("ascii"), b"")
-        if not initial:
-            raise ValueError("an empty initial response is written as =")
-        return cls(mechanism.decode("ascii"), sasl.decode_base64(initial))
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """RFC 4954 4: the client's turn in a log-in, ``dGVzdA==``; *data* is decoded."""
-
-    data: bytes = field(default=b"", repr=False)
-
-    def masked(self) -> bytes:
-        """What a transcript may show."""
-        return b"****"
-
-    def write(self) -> bytes:
-        """The whole line, CRLF included."""
-        return sasl.encode_base64(self.data) + b"\r\n"
-
-    @classmethod
-    def read(cls, line: bytes) -> Self:
-        return cls(sasl.decode_base64(line))
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """RFC 4954 4: the client gives the log-in up, ``*``.  Answer it with 501."""
-
-    def masked(self) -> bytes:
-        """What a transcript may show."""
-        return b"*"
-
-    def write(self) -> bytes:
-        """The whole line, CRLF included."""
-        return b"*\r\n"
+        return cls(*read_auth(argument))
 
 
 # -- a transaction ---------------------------------------------------------------
