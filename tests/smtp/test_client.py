@@ -419,7 +419,7 @@ def test_a_refusal_in_the_middle_is_kept() -> None:
     told(client, "354 go")
     client.send(Chunk(b"x"))
     assert told(client, "552 too much") == []
-    assert isinstance(told(client, "250 ok")[0], RemoteProtocolError)
+    assert isinstance(told(client, "550 no, really")[0], RemoteProtocolError)
     client = in_transaction()
     client.send(Data())
     told(client, "354 go")
