@@ -154,8 +154,8 @@ class _Client(Exchange):
         self._turn += 1
         if self._turn == 1:
             return self._prove(challenge)
-        if self._turn == 2:
-            return self._verify(challenge)
+        if self._turn == 2 and self._signature is not None:
+            return self._verify(challenge, self._signature)
         raise out_of_turn(self._scram.mechanism)
 
     def _wrong(self, what: str) -> RemoteProtocolError:
@@ -193,12 +193,11 @@ class _Client(Exchange):
         self._signature = _hmac(server_key, auth, self._hash)
         return final + b",p=" + encode_base64(proof)
 
-    def _verify(self, challenge: bytes) -> bytes:
+    def _verify(self, challenge: bytes, signature: bytes) -> bytes:
         if challenge.startswith(b"e="):
             self.failure = challenge
             raise self._wrong("the server refuses, and says why")
-        assert self._signature is not None
-        expected = b"v=" + encode_base64(self._signature)
+        expected = b"v=" + encode_base64(signature)
         if not hmac.compare_digest(challenge.partition(b",")[0], expected):
             raise self._wrong("the server does not prove that it knows the password")
         self._proved = True

@@ -148,6 +148,8 @@ class ServerExchange:
             return self._go(None)
         if not isinstance(self._last, Challenge):
             raise LocalProtocolError("the exchange waits for no response")
+        if response is None:
+            raise LocalProtocolError("a challenge wants a response")
         return self._go(response)
 
     def supply(self, answer: bool | str | ScramKeys | None) -> Step:
@@ -213,6 +215,8 @@ def cram_md5(context: Context, initial: bytes | None) -> Talk:
     response: bytes = yield Challenge(challenge)
     written, _, digest = _text(response).rpartition(" ")
     name = saslprep(written)
+    if not name:
+        raise ValueError("no name")
     secret: str | None = yield NeedSecret(name)
     expected = cram_digest(secret or _made_of(context, name).hex(), challenge)
     if same(expected, digest) and secret:
@@ -243,6 +247,8 @@ def scram(hash: str, plus: bool) -> Callable[[Context, bytes | None], Talk]:
             raise ValueError("the client's first message")
         _check_flag(first, context.binding, plus)
         name = saslprep(unescape_name(_text(first["name"])))
+        if not name:  # RFC 5802 5.1
+            raise ValueError("no name")
         authzid = unescape_name(_text(first["authzid"] or b""))
         kept: str | ScramKeys | None = yield NeedSecret(name, authzid, hash)
         keys = _keys(kept, name, hash, context)
@@ -287,10 +293,12 @@ def _check_flag(
 def _keys(
     kept: str | ScramKeys | None, name: str, hash: str, context: Context
 ) -> ScramKeys:
-    """What is kept of *name*; what is made up takes the same time and looks the same.
+    """What is kept of *name*, or else what is made up in its place.
 
     RFC 5802 says nothing of users that do not exist; whoever answers them differently
-    tells which do.
+    tells which do.  Where passwords are supplied, the two look the same and take the
+    same time.  Where ScramKeys are, they do not: no iteration is counted for those,
+    and their salt and count may be others than the 16 octets and 4096 made up here.
     """
     if isinstance(kept, ScramKeys):
         return kept
