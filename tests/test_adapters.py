@@ -21,6 +21,7 @@ from mailproto import (
     LimitExceeded,
     LocalProtocolError,
     Part,
+    Pipelined,
     Relay,
     RemoteProtocolError,
     Script,
@@ -139,6 +140,34 @@ def test_all_answers_are_read_before_a_refusal_is_raised(kind: str) -> None:
             with pytest.raises(LocalProtocolError, match="USER"):
                 await session.run_all([pop3.Retr(1), pop3.User("ann"), pop3.Retr(2)])
             assert (await session.run(pop3.Stat())).count == 2
+            assert not session.unclaimed
+
+    with serving("asyncio") as port:
+        play(kind, scenario)
+
+
+@each
+def test_a_script_is_told_what_became_of_each(kind: str) -> None:
+    good, bad, wrong = pop3.Retr(1), pop3.Retr(9), pop3.User("ann")
+
+    def script() -> Script[list[Any]]:
+        return (yield Pipelined((good, bad, good, wrong, good)))  # type: ignore[no-any-return]
+
+    def flow() -> Iterator[Any]:
+        yield Hand((yield Pipelined((bad, good))))
+
+    async def scenario() -> None:
+        conn = pop3.Client(Security.CLEARTEXT)
+        async with await connect(kind, conn, port) as session:
+            await session.run(pop3.log_in(conn, "ann", PASSWORD))
+            first, refused, again, unsent = await session.run(script())
+            assert first == again == MESSAGES[1]
+            assert isinstance(refused, CommandFailed)
+            assert refused.command == bad
+            assert isinstance(unsent, LocalProtocolError)
+            [[refused, first]] = [item async for item in session.stream(flow())]
+            assert isinstance(refused, CommandFailed)
+            assert first == MESSAGES[1]
             assert not session.unclaimed
 
     with serving("asyncio") as port:

@@ -6,8 +6,8 @@ that two sendings of one command cannot be mistaken for one another, nor can an
 answer be shifted to the next command by a wait that was given up.
 
 What takes several commands is a ``Script``: a generator that yields commands, is
-sent their results, and returns its own.  A ``Flow`` besides hands values to its
-caller while it goes on.
+sent their results, and returns its own.  What it may say together it yields as
+``Pipelined``.  A ``Flow`` besides hands values to its caller while it goes on.
 """
 
 from __future__ import annotations
@@ -183,6 +183,18 @@ class Closed:
 
 
 @dataclass(frozen=True, slots=True)
+class Pipelined:
+    """Yielded by a script: send these together, as far as the protocol allows.
+
+    What comes back is a list, in their order: of each its result, or the CommandFailed
+    that it ended with.  A command that cannot be sent at all is a LocalProtocolError,
+    the last of the list: what stands behind it is not sent.
+    """
+
+    commands: tuple[Command[Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Hand(Generic[T]):
     """Yielded by a Flow: *value* is for the caller."""
 
@@ -199,8 +211,8 @@ class Relay:
     command: Command[Any]
 
 
-Script: TypeAlias = Generator[Command[Any], Any, T]
-Flow: TypeAlias = Generator[Command[Any] | Relay | Hand[T], Any, None]
+Script: TypeAlias = Generator[Command[Any] | Pipelined, Any, T]
+Flow: TypeAlias = Generator[Command[Any] | Pipelined | Relay | Hand[T], Any, None]
 
 
 def do(command: Command[T]) -> Script[T]:

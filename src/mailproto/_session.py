@@ -14,7 +14,17 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from ._command import Call, Command, Completed, Flow, Hand, Part, Relay, Script
+from ._command import (
+    Call,
+    Command,
+    Completed,
+    Flow,
+    Hand,
+    Part,
+    Pipelined,
+    Relay,
+    Script,
+)
 from ._connection import PAUSED, ClientConnection, Connection
 from .errors import (
     CommandFailed,
@@ -108,40 +118,57 @@ class SessionCore(Generic[Conn]):
         self: SessionCore[ClientConnection[Any]], script: Script[R]
     ) -> Talk[R]:
         try:
-            command = next(script)
+            step = next(script)
             while True:
                 try:
-                    result = yield from self._await_call(self.conn.send(command))
+                    result = yield from self._step(step)
                 except (CommandFailed, LocalProtocolError) as error:
-                    command = script.throw(error)
+                    step = script.throw(error)
                 else:
-                    command = script.send(result)
+                    step = script.send(result)
         except StopIteration as stop:
             value: R = stop.value
             return value
         finally:
             script.close()
 
+    def _step(
+        self: SessionCore[ClientConnection[Any]], step: Command[Any] | Pipelined
+    ) -> Talk[Any]:
+        if isinstance(step, Pipelined):
+            return (yield from self._run_each(step.commands))
+        return (yield from self._await_call(self.conn.send(step)))
+
     def _run_all(
         self: SessionCore[ClientConnection[Any]], commands: Sequence[Command[R]]
     ) -> Talk[list[R]]:
-        calls: list[Call[R]] = []
-        failure: CommandFailed | LocalProtocolError | None = None
+        outcomes: list[Any] = yield from self._run_each(commands)
+        if outcomes and isinstance(outcomes[-1], LocalProtocolError):
+            raise outcomes[-1]
+        for outcome in outcomes:
+            if isinstance(outcome, CommandFailed):
+                raise outcome
+        return outcomes
+
+    def _run_each(
+        self: SessionCore[ClientConnection[Any]], commands: Sequence[Command[Any]]
+    ) -> Talk[list[Any]]:
+        """What became of each; see ``Pipelined``."""
+        calls: list[Call[Any]] = []
+        unsent: list[LocalProtocolError] = []
         for command in commands:
             try:
                 calls.append(self.conn.send(command))
             except LocalProtocolError as error:
-                failure = error  # what was sent is still answered: wait for it
+                unsent.append(error)  # what was sent is still answered: wait for it
                 break
-        results: list[R] = []
+        outcomes: list[Any] = []
         for call in calls:
             try:
-                results.append((yield from self._await_call(call, calls)))
+                outcomes.append((yield from self._await_call(call, calls)))
             except CommandFailed as error:
-                failure = failure or error
-        if failure is not None:
-            raise failure
-        return results
+                outcomes.append(error)
+        return outcomes + unsent
 
     def _await_call(self, call: Call[R], others: Sequence[Call[Any]] = ()) -> Talk[R]:
         try:
@@ -167,8 +194,7 @@ class SessionCore(Generic[Conn]):
                     if isinstance(step, Relay):
                         result = yield from self._relay(step.command)
                     else:
-                        talk = self._await_call(self.conn.send(step))
-                        result = yield from talk
+                        result = yield from self._step(step)
                 except (CommandFailed, LocalProtocolError) as error:
                     step = flow.throw(error)
                 else:
