@@ -1,17 +1,20 @@
 """One log-in of a client: what stands between a SASL mechanism and a protocol.
 
 The protocols differ in how a challenge and a response look on the wire.  When the
-first response goes out, how many challenges are too many, and what becomes of one
-that cannot be trusted, is the same for all and said here (RFC 4422 3).
+first response goes out, how many challenges are too many, what becomes of one that
+cannot be trusted, and which mechanism is taken, is the same for all and said here (RFC
+4422 3).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 from . import sasl
-from .errors import LimitExceeded, RemoteProtocolError
+from ._connection import ClientConnection, Security
+from .errors import LimitExceeded, LocalProtocolError, RemoteProtocolError
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,3 +144,32 @@ class Login:
             raise RemoteProtocolError("a log-in that was cancelled was granted")
         if self._exchange is not None:
             self._exchange.finish()
+
+
+def choose(
+    client: ClientConnection[Any],
+    offered: Sequence[str],
+    name: str,
+    *,
+    password: str,
+    token: str,
+    mechanisms: Sequence[sasl.Mechanism] | None,
+) -> sasl.Mechanism | None:
+    """The strongest mechanism on offer that is allowed here; ``None``: there is none.
+
+    Of those for *password* and *token*, or of *mechanisms*, if the caller has his own.
+    """
+    if mechanisms is None:
+        mechanisms = sasl.candidates(
+            name, password=password, token=token, offered=offered
+        )
+    cleartext = client.security is Security.CLEARTEXT
+    return sasl.choose(offered, mechanisms, tls=client.tls, allow_cleartext=cleartext)
+
+
+def no_way_in(offered: Sequence[str]) -> LocalProtocolError:
+    """The error for a log-in that cannot be tried in any way that is allowed."""
+    known = " ".join(offered) or "none"
+    return LocalProtocolError(
+        f"no way to log in that is allowed here (SASL mechanisms on offer: {known})"
+    )

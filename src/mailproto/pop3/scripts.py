@@ -18,8 +18,8 @@ from typing import Final
 
 from .. import sasl
 from .._command import Chunk, Flow, Hand, Relay, Script, do
-from .._connection import Security
-from ..errors import CommandFailed, LocalProtocolError
+from .._login import choose, no_way_in
+from ..errors import CommandFailed
 from .client import Client
 from .commands import Apop, Auth, Capa, Dele, List, Pass, Retr, Stls, Top, Uidl, User
 from .responses import Capabilities, UniqueId
@@ -55,13 +55,13 @@ def log_in(
         yield Stls()
         yield from _capa()
     known = client.capabilities or Capabilities()
-    if mechanisms is None:
-        mechanisms = sasl.candidates(
-            name, password=password, token=token, offered=known.sasl
-        )
-    cleartext = client.security is Security.CLEARTEXT
-    best = sasl.choose(
-        known.sasl, mechanisms, tls=client.tls, allow_cleartext=cleartext
+    best = choose(
+        client,
+        known.sasl,
+        name,
+        password=password,
+        token=token,
+        mechanisms=mechanisms,
     )
     if best is not None:
         yield Auth.using(best)
@@ -74,10 +74,7 @@ def log_in(
         yield User(name)  # a server without CAPA has it, and others forget to say so
         yield Pass(password)
         return "USER"
-    offered = " ".join(known.sasl) or "none"
-    raise LocalProtocolError(
-        f"no way to log in that is allowed here (SASL mechanisms on offer: {offered})"
-    )
+    raise no_way_in(known.sasl)
 
 
 def log_in_kpop(name: str) -> Script[str]:
