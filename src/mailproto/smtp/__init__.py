@@ -64,6 +64,7 @@ from .responses import (
     Refusal,
     Reply,
 )
+from .scripts import NotSent, Sent, hello, log_in, send_message
 from .server import Server
 from .state import LMTP, SMTP, Dialect, Limits, State
 
@@ -110,6 +111,7 @@ __all__ = [
     "MtPriority",
     "Newlines",
     "Noop",
+    "NotSent",
     "Notify",
     "NotifyWhen",
     "Orcpt",
@@ -129,6 +131,7 @@ __all__ = [
     "Returned",
     "Rrvs",
     "Rset",
+    "Sent",
     "Server",
     "Size",
     "SmtpCommand",
@@ -139,4 +142,7 @@ __all__ = [
     "Vrfy",
     "Xclient",
     "Xforward",
+    "hello",
+    "log_in",
+    "send_message",
 ]
