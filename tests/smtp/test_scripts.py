@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from mailproto import CommandFailed, LocalProtocolError, Pipelined, Security, sasl, smtp
 from mailproto.smtp import EnhancedCode, Mail, NotSent, Rcpt, Reply, State
 from tests.smtp.host import ALL, Host
+from tests.wire import say
 
 LETTER = b"Subject: x\r\n\r\nHello.\r\n"
 ANN, BOB, EVE = "ann@example.org", "bob@example.net", "eve@example.com"
@@ -57,15 +59,11 @@ def test_tls_comes_first_where_it_is_demanded() -> None:
     assert host.heard == ["EHLO", "STARTTLS", "EHLO", "AUTH"]
 
 
-def test_tls_comes_after_a_hello_that_was_said_by_hand() -> None:
+def test_tls_comes_after_a_hello_that_was_said_say() -> None:
     host = Host("STARTTLS", security=Security.STARTTLS)
-    host.run(by_hand(smtp.Ehlo("client.example")))
+    host.run(say(smtp.Ehlo("client.example")))
     assert send(host).complete
     assert host.heard[:3] == ["EHLO", "STARTTLS", "EHLO"]
-
-
-def by_hand(command: smtp.SmtpCommand[Any]) -> Any:
-    yield command
 
 
 def test_there_is_no_way_around_tls() -> None:
@@ -268,8 +266,8 @@ def test_a_message_that_is_too_large_is_not_begun() -> None:
 
 def test_a_wait_that_was_given_up_leaves_no_transaction() -> None:
     host = Host(*ALL)
-    host.run(by_hand(smtp.Ehlo("client.example")))
-    host.run(by_hand(Mail(ANN)))
+    host.run(say(smtp.Ehlo("client.example")))
+    host.run(say(Mail(ANN)))
     assert send(host).complete
     assert host.heard[1:3] == ["MAIL", "RSET"]
     host.client.send(Mail(ANN))
@@ -300,12 +298,12 @@ def test_those_who_are_too_many_get_the_next_transaction() -> None:
     class Few(Host):
         """It takes two of them."""
 
-        def _answer(self, event: Any) -> None:
+        def answer(self, event: Any) -> Iterator[Any]:
             full = len(self.transactions[-1].recipients) if self.transactions else 0
             self.replies.pop("RCPT", None)
             if full >= 2:
                 self.replies["RCPT"] = TOO_MANY
-            super()._answer(event)
+            return super().answer(event)
 
     for offers in ((), ALL, (*ALL, "CHUNKING")):
         host = Few(*offers)
