@@ -114,14 +114,16 @@ class AsyncSession(SessionCore[Conn]):
                 return event
 
     async def _greet(self) -> None:
-        """A client waits for the greeting, a server for its handshake."""
+        """A client waits for the greeting, a server for what comes before its own."""
         with self._operation():
             if isinstance(self.conn, ClientConnection):
                 while not hasattr(event := await self._event(), "ok"):
                     self._leave(event)  # a Deviation
                 self.greeting = greeted(event)
-            elif self.conn.tls_due:
-                await self._start_tls()
+            else:
+                while (signal := self.conn.next_event()) in (NEED_DATA, START_TLS):
+                    wait = self._read if signal is NEED_DATA else self._start_tls
+                    await wait()
 
     @abstractmethod
     async def _write(self) -> bool:
