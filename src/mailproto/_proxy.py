@@ -4,7 +4,7 @@
     \\r\\n\\r\\n\\0\\r\\nQUIT\\n 0x21 0x11 0x00 0x0C ...               version 2, octets
 
 It stands in front of the server's greeting, and of TLS; see ``ServerConnection``.  It
-is for where nobody but a trusted proxy can connect: whoever can say it can say anything.
+is for a port that only a trusted proxy can reach: whoever can say it can say anything.
 """
 
 from __future__ import annotations
