@@ -376,7 +376,7 @@ def test_those_whom_this_session_may_not_send_to_are_told_of() -> None:
 class Second(Host):
     """Its second transaction, and all that follow, are answered by *later*."""
 
-    later: Mapping[str, Reply] = {}  # noqa: RUF012
+    later: Mapping[str, Reply] = {}
 
     def answer(self, event: Any) -> Iterator[Any]:
         if isinstance(event, Mail) and self.transactions:
