@@ -317,6 +317,16 @@ def test_an_answer_before_the_question() -> None:
     assert "before the question" in str(error)
 
 
+def test_an_early_refusal_makes_way_for_no_forged_answer() -> None:
+    client = greeted("PIPELINING")
+    client.send(ANN)
+    client.send(BOB)
+    client.receive_data(b"550 no\r\n250 ok\r\n")  # neither has gone out
+    (done, error) = events(client)
+    assert answers([done]) == [(ANN, 550)]
+    assert "before the question" in str(error)
+
+
 def test_a_refusal_may_come_early() -> None:
     client = greeted()
     client.send(ANN)

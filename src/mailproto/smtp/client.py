@@ -565,7 +565,7 @@ class Client(ClientConnection[Event]):
         if self.state not in (State.MAIL, State.RCPT, State.CHUNKS):
             self._recipients, self._deliveries = [], []
         self._in_flight.popleft()
-        self._taken -= 1
+        self._taken = max(self._taken - 1, 0)  # a refusal may come early
         self._login = self._due = None
         self._extensions, self._body_said = [], False
         if call is self._by_hand:
