@@ -107,12 +107,24 @@ def test_nothing_can_be_said_before_the_greeting() -> None:
     assert client.state is State.START
 
 
-@pytest.mark.parametrize("line", ["554 5.7.1 go away", "421 later"])
+@pytest.mark.parametrize("line", ["554 5.7.1 go away", "521 no mail", "421 later"])
 def test_a_greeting_may_refuse(line: str) -> None:
-    client = smtp.Client(Security.CLEARTEXT)
+    client = smtp.Client(Security.STARTTLS)
     (greeting,) = told(client, line)
     assert not greeting.ok
+    with pytest.raises(LocalProtocolError):
+        client.send(Ehlo("a.example"))
+    if client.state is not State.CLOSED:
+        client.send(Quit())
+        assert answers(told(client, "221 bye")) == [(Quit(), 221)]
     assert client.state is State.CLOSED
+    client.receive_data(b"")
+    assert events(client) == [Closed()]
+
+
+def test_whoever_refuses_by_the_greeting_may_hang_up() -> None:
+    client = smtp.Client(Security.CLEARTEXT)
+    told(client, "521 no mail")  # RFC 7504 3
     client.receive_data(b"")
     assert events(client) == [Closed()]
 

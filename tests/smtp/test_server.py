@@ -124,7 +124,19 @@ def test_greet_first() -> None:
 
 def test_a_refusing_greeting_is_the_end() -> None:
     server = smtp.Server(Security.CLEARTEXT)
-    server.send(Greeting("go away", 554))
+    server.send(Greeting("not now", 421))
+    assert events(server) == [Closed()]
+
+
+@pytest.mark.parametrize("code", [521, 554])
+def test_after_a_refusing_greeting_quit_is_waited_for(code: int) -> None:
+    """RFC 5321 3.1: anything else is 503."""
+    server = smtp.Server(Security.CLEARTEXT)
+    server.send(Greeting("go away", code))
+    for line in ("EHLO x", "NOOP", "MAIL FROM:<>"):
+        assert bad(server, line) == "503 5.5.1"
+    assert heard(server, "QUIT") == [Quit()]
+    server.send(Reply(221, "bye"))
     assert events(server) == [Closed()]
 
 

@@ -463,7 +463,7 @@ class Client(ClientConnection[Event]):
             return self._read_closing(reply)
         if self.state is State.GREETING:
             self.greeting = Greeting.of(reply)
-            self._now.state = State.START if self.greeting.ok else State.CLOSED
+            self._now.state = State.START if self.greeting.ok else State.REFUSED
             self._ahead.state = self._now.state
             return self.greeting
         self._check_turn(reply.code)
@@ -587,7 +587,7 @@ class Client(ClientConnection[Event]):
         if self._in_flight:
             name = self._in_flight[0].command.verb.decode()
             raise RemoteProtocolError(f"connection closed before {name} was answered")
-        if self.state is not State.CLOSED:
+        if self.state not in (State.CLOSED, State.REFUSED):
             raise RemoteProtocolError(
                 f"connection closed by the server in {self.state.name}"
             )

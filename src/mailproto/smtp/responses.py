@@ -191,7 +191,8 @@ class Greeting:
 
     S: 220 foo.com Simple Mail Transfer Service Ready
 
-    A refusal (``ok`` is false: 421, 554) ends the session before it began.
+    A refusal (``ok`` is false) ends the session before it began: 421 at once, 554 and
+    521 (RFC 7504) with QUIT.
     """
 
     text: str = ""

@@ -93,7 +93,8 @@ class Server(ServerConnection[Said, Event, Reply]):
         match value:
             case Greeting() if self.state is State.GREETING and not self._await_tls:
                 self._write(value.write())
-                self._now.state = State.START if value.ok else State.CLOSED
+                refused = State.CLOSED if value.code == 421 else State.REFUSED
+                self._now.state = State.START if value.ok else refused
             case EhloData() if isinstance(self._asked, c.Ehlo | c.Lhlo):
                 self._check_offer(value)
                 self._write(value.write())
