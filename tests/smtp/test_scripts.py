@@ -37,7 +37,7 @@ def test_hello_is_said_once() -> None:
     assert host.heard == ["EHLO"]
 
 
-@pytest.mark.parametrize("code", [500, 501, 502, 504, 550])
+@pytest.mark.parametrize("code", [500, 501, 502, 503, 504, 550])
 def test_an_old_server_is_greeted_in_the_old_way(code: int) -> None:
     host = Host(replies={"EHLO": Reply(code)})
     assert host.run(smtp.hello(host.client)) is None

@@ -32,6 +32,7 @@ from .responses import (
     Greeting,
     Quirk,
     Reply,
+    fault_of,
     mend_extension,
     read_reply,
     split_line,
@@ -342,8 +343,9 @@ class Client(ClientConnection[Event]):
             line = self._take_line()
             if line is None:
                 return None
-            if len(line) + 2 > MAX_LINE and self._login is None and not self._excused:
-                return self._deviates(Quirk.LONG_REPLY, line, line)
+            odd = len(line) + 2 > MAX_LINE or not line.isascii()
+            if odd and not (self._login or self._excused) and (fault := fault_of(line)):
+                return self._deviates(fault, line, line)
             try:
                 if not self._texts and self._login is None and line[3:4] != b"-":
                     reply = (read_reply if len(line) < 128 else Reply.read)(line)

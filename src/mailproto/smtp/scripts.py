@@ -39,7 +39,7 @@ from .state import State
 #: who a client is that does not say: a literal is always good (RFC 5321 4.1.4)
 NOBODY: Final = "[127.0.0.1]"
 # What an old server says to EHLO (RFC 5321 3.2, 4.1.4).
-_UNKNOWN: Final = frozenset({500, 501, 502, 504, 550})
+_UNKNOWN: Final = frozenset({500, 501, 502, 503, 504, 550})
 _TOO_MANY: Final = frozenset({452, 552})  # RFC 5321 4.5.3.1.10: take one for the other
 
 
