@@ -13,7 +13,6 @@ from typing import Final
 
 from .errors import LimitExceeded
 
-
 TINY: Final = 512  # octets that pieces are joined to, while they wait
 
 
