@@ -680,6 +680,21 @@ def test_lmtp_tells_what_became_of_each() -> None:
     assert client.state is State.READY
 
 
+def test_lmtp_what_was_said_of_one_stands_when_the_server_hangs_up() -> None:
+    client = lmtp()
+    call = client.send(Data(b"x"))
+    noop = client.send(Noop())
+    told(client, "354 go")
+    first = smtp.Delivery(0, "bob@example.org", Reply(250, "stored"))
+    rest = smtp.Delivery(1, "bob@example.org", Reply(421, "bye"))
+    assert told(client, "250 stored", "421 bye") == [
+        Part(call, first),
+        Completed(call, smtp.Deliveries((first, rest))),
+        Completed(noop, Reply(421, "bye")),
+    ]
+    assert client.state is State.CLOSED
+
+
 def test_lmtp_chunks() -> None:
     client = lmtp("CHUNKING")
     client.send(Bdat.of(b"x"))

@@ -180,7 +180,7 @@ class Client(ClientConnection[Event]):
         self._check_content(command)
         self._ahead.granted(command)
         call = Call(command, self.limits.collected)
-        if isinstance(command, c.Data | c.Bdat) and _text(command) is None:
+        if isinstance(command, c.Content) and command.by_hand:
             self._by_hand = call
         self._held.append(call)
         self._write_held()
@@ -500,7 +500,11 @@ class Client(ClientConnection[Event]):
             self._events.append(Closing(reply))
         if self._login is not None:
             waiting[0].cause = self._login.cause
-        self._events.extend(Completed(call, reply) for call in waiting)
+        answers: list[Answer] = [reply for _ in waiting]
+        if told := self._deliveries:  # RFC 2033 4.2: of these recipients, that stands
+            rest = enumerate(self._recipients[len(told) :], len(told))
+            answers[0] = Deliveries((*told, *(Delivery(*who, reply) for who in rest)))
+        self._events.extend(map(Completed, waiting, answers))
         self._in_flight.clear()
         self._held.clear()
         self._body = self._by_hand = self._login = self._due = None
@@ -594,7 +598,3 @@ class Client(ClientConnection[Event]):
                 f"connection closed by the server in {self.state.name}"
             )
         return Closed()
-
-
-def _text(command: c.Data | c.Bdat) -> bytes | None:
-    return command.message if isinstance(command, c.Data) else command.data
