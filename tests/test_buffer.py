@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -69,6 +70,21 @@ def test_take_gives_what_is_left_of_lines(data: list[bytes], sizes: list[int]) -
 def test_a_read_is_handed_on_as_the_object_that_came() -> None:
     data = b"x" * 100
     assert fed(data).take(100) is data
+
+
+def test_tiny_pieces_that_wait_take_no_more_room_than_they_hold() -> None:
+    tracemalloc.start()
+    try:
+        buffer = fed(*(b"%02d" % (n % 100) for n in range(100_000)))
+        current, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(buffer) == 200_000
+    assert current < 400_000  # each by itself: 4 MB
+    taken = []
+    while piece := buffer.take(1000):
+        taken.append(piece)
+    assert b"".join(taken) == b"".join(b"%02d" % (n % 100) for n in range(100_000))
 
 
 def test_what_can_change_is_copied() -> None:

@@ -190,6 +190,7 @@ def test_what_is_no_header(data: bytes) -> None:
 def test_what_means_nothing_is_passed_over() -> None:
     assert read(b"PROXY UNKNOWN ::1 ::2 a b\r\n!") == (ProxyHeader(), b"!")
     assert read(SIGNATURE + b"\x20\x11\0\x01x!") == (ProxyHeader(), b"!")
+    assert read(SIGNATURE + b"\x20\xff\0\0!") == (ProxyHeader(), b"!")
     longest = b"PROXY UNKNOWN " + b"x" * 91 + b"\r\n"
     assert len(longest) == 107
     assert read(longest)[0] == ProxyHeader()

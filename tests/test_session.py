@@ -19,6 +19,7 @@ from mailproto import (
     Security,
     _session,
     pop3,
+    smtp,
     sync,
 )
 from mailproto._async import AsyncSession
@@ -84,6 +85,32 @@ def test_what_nobody_fetches_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(_session, "UNCLAIMED", 1)
     with talking(ODD) as session, pytest.raises(LimitExceeded, match="nobody fetches"):
         session.run(pop3.Capa())
+
+
+def test_of_a_group_that_was_given_up_nothing_is_left_over() -> None:
+    conn = smtp.Client(Security.CLEARTEXT)
+    core = _session.SessionCore(conn)
+
+    def told(talk: _session.Talk[Any], data: bytes) -> Any:
+        """The result of *talk*, once the server has said *data*."""
+        next(talk)
+        conn.data_to_send()
+        conn.receive_data(data)
+        try:
+            while True:
+                talk.send(conn.next_event())
+        except StopIteration as stop:
+            return stop.value
+
+    conn.receive_data(b"220 mx\r\n")
+    assert conn.next_event() == smtp.Greeting("mx")
+    told(core._run(smtp.Ehlo("a.example")), b"250-mx\r\n250 PIPELINING\r\n")
+    group = core._run_all([smtp.Rset(), smtp.Rset(), smtp.Rset()])
+    next(group)
+    group.close()
+    noop = b"250 1\r\n250 2\r\n250 3\r\n250 4\r\n"
+    assert told(core._run(smtp.Noop()), noop) == smtp.Reply(250, "4")
+    assert not core.unclaimed
 
 
 def test_a_context_without_application_protocols() -> None:

@@ -9,8 +9,11 @@ the time is linear in the bytes, however they are cut.
 from __future__ import annotations
 
 from collections import deque
+from typing import Final
 
 from .errors import LimitExceeded
+
+TINY: Final = 512  # octets that pieces are joined to, while they wait
 
 
 class ReceiveBuffer:
@@ -33,9 +36,16 @@ class ReceiveBuffer:
         return b"".join((self._cut, self._data[self._start :], *self._later))
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
-        """Add *data*.  ``bytes`` are kept as they are, anything else is copied."""
-        self._later.append(bytes(data))
-        self._length += len(self._later[-1])
+        """Add *data*.  ``bytes`` are kept as they are, anything else is copied.
+
+        Only tiny pieces are joined: each by itself would cost more than it holds.
+        """
+        piece = bytes(data)
+        self._length += len(piece)
+        if self._later and len(self._later[-1]) + len(piece) <= TINY:
+            self._later[-1] += piece
+        else:
+            self._later.append(piece)
 
     def take_line(self, limit: int, name: str) -> bytes | None:
         """The next line without its CRLF, or ``None`` if it is not all here.

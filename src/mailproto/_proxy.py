@@ -132,10 +132,10 @@ class ProxyHeader:
         rest = data[FIXED:]
         if len(rest) != length or command not in (0x20, 0x21):
             raise ValueError("not a header of version 2")
+        if command == 0x20:  # LOCAL: what follows means nothing, the family neither
+            return cls()
         transport = ProxyTransport(family)
         size = transport.address_size
-        if command == 0x20:  # LOCAL: what follows means nothing
-            return cls()
         ports = 4 if size in (4, 16) else 0
         if len(rest) < 2 * size + ports:
             raise ValueError("the addresses are not all there")

@@ -164,11 +164,15 @@ class SessionCore(Generic[Conn]):
                 unsent.append(error)  # what was sent is still answered: wait for it
                 break
         outcomes: list[Any] = []
-        for call in calls:
-            try:
-                outcomes.append((yield from self._await_call(call, calls)))
-            except CommandFailed as error:
-                outcomes.append(error)
+        try:
+            for call in calls:
+                try:
+                    outcomes.append((yield from self._await_call(call, calls)))
+                except CommandFailed as error:
+                    outcomes.append(error)
+        finally:
+            for call in calls:
+                self._give_up(call)
         return outcomes + unsent
 
     def _await_call(self, call: Call[R], others: Sequence[Call[Any]] = ()) -> Talk[R]:

@@ -107,12 +107,24 @@ def test_nothing_can_be_said_before_the_greeting() -> None:
     assert client.state is State.START
 
 
-@pytest.mark.parametrize("line", ["554 5.7.1 go away", "421 later"])
+@pytest.mark.parametrize("line", ["554 5.7.1 go away", "521 no mail", "421 later"])
 def test_a_greeting_may_refuse(line: str) -> None:
-    client = smtp.Client(Security.CLEARTEXT)
+    client = smtp.Client(Security.STARTTLS)
     (greeting,) = told(client, line)
     assert not greeting.ok
+    with pytest.raises(LocalProtocolError):
+        client.send(Ehlo("a.example"))
+    if client.state is not State.CLOSED:
+        client.send(Quit())
+        assert answers(told(client, "221 bye")) == [(Quit(), 221)]
     assert client.state is State.CLOSED
+    client.receive_data(b"")
+    assert events(client) == [Closed()]
+
+
+def test_whoever_refuses_by_the_greeting_may_hang_up() -> None:
+    client = smtp.Client(Security.CLEARTEXT)
+    told(client, "521 no mail")  # RFC 7504 3
     client.receive_data(b"")
     assert events(client) == [Closed()]
 
@@ -314,6 +326,16 @@ def test_an_answer_before_the_question() -> None:
     client.send(ANN)
     client.send(Noop())
     (_, error) = told(client, "250 ok", "250 ok")  # NOOP is written in between
+    assert "before the question" in str(error)
+
+
+def test_an_early_refusal_makes_way_for_no_forged_answer() -> None:
+    client = greeted("PIPELINING")
+    client.send(ANN)
+    client.send(BOB)
+    client.receive_data(b"550 no\r\n250 ok\r\n")  # neither has gone out
+    (done, error) = events(client)
+    assert answers([done]) == [(ANN, 550)]
     assert "before the question" in str(error)
 
 
@@ -658,6 +680,21 @@ def test_lmtp_tells_what_became_of_each() -> None:
     assert client.state is State.READY
 
 
+def test_lmtp_what_was_said_of_one_stands_when_the_server_hangs_up() -> None:
+    client = lmtp()
+    call = client.send(Data(b"x"))
+    noop = client.send(Noop())
+    told(client, "354 go")
+    first = smtp.Delivery(0, "bob@example.org", Reply(250, "stored"))
+    rest = smtp.Delivery(1, "bob@example.org", Reply(421, "bye"))
+    assert told(client, "250 stored", "421 bye") == [
+        Part(call, first),
+        Completed(call, smtp.Deliveries((first, rest))),
+        Completed(noop, Reply(421, "bye")),
+    ]
+    assert client.state is State.CLOSED
+
+
 def test_lmtp_chunks() -> None:
     client = lmtp("CHUNKING")
     client.send(Bdat.of(b"x"))
@@ -938,6 +975,21 @@ def test_a_long_reply() -> None:
     assert answers(got) == [(Noop(), 250)]
 
 
+def test_a_reply_that_is_not_utf8() -> None:
+    line = b"550 caf\xe9"
+    client = greeted()
+    call = client.send(Noop())
+    client.data_to_send()
+    client.receive_data(line + b"\r\n")
+    deviation, done = events(client)
+    assert deviation == Deviation(Quirk.NOT_UTF8, line)
+    assert done == Completed(call, Reply(550, "caf\udce9"))
+    assert done.answer.write() == line + b"\r\n"
+    assert str(done.answer) == "550 caf\\udce9"
+    client.send(Noop())
+    assert answers(told(client, "250 caf\u00e9")) == [(Noop(), 250)]  # no fault
+
+
 def test_a_challenge_without_a_space() -> None:
     client = greeted("AUTH PLAIN")
     call = client.send(Auth("PLAIN"))
@@ -945,6 +997,75 @@ def test_a_challenge_without_a_space() -> None:
         Deviation(Quirk.BARE_CHALLENGE, b"334"),
         GoAhead(call, b""),
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "quirk"),
+    [
+        (b"250 " + b"x" * 600, Quirk.LONG_REPLY),
+        (b"250 caf\xe9", Quirk.NOT_UTF8),
+        (b"250 \xff" + b"x" * 600, Quirk.NOT_UTF8),
+        (b"250-a\r\n550 b", Quirk.MIXED_CODES),
+    ],
+)
+def test_a_strict_client_excuses_nothing(line: bytes, quirk: Quirk) -> None:
+    for strict in (False, True):
+        client = greeted("AUTH PLAIN", strict=strict)
+        client.send(Noop())
+        client.data_to_send()
+        client.receive_data(line + b"\r\n")
+        got = events(client)
+        assert deviations(got) == ([] if strict else [quirk])
+        assert isinstance(got[-1], RemoteProtocolError if strict else Completed)
+    client = greeted("AUTH PLAIN", strict=True)
+    client.send(Auth("PLAIN"))
+    (error,) = told(client, "334")
+    assert Quirk.BARE_CHALLENGE.value in str(error)
+
+
+@pytest.mark.parametrize(
+    ("lines", "text"),
+    [
+        (["220"], ""),
+        (["220-", "220"], "\n"),
+        (["220 " + "*" * 70], "*" * 70),
+        (["220-mx", "220-4.1.0 x", "220 ready"], "mx\n4.1.0 x\nready"),
+    ],
+)
+def test_greetings_that_are_odd_and_good(lines: list[str], text: str) -> None:
+    client = smtp.Client(Security.CLEARTEXT, strict=True)
+    (greeting,) = told(client, *lines)
+    assert greeting == smtp.Greeting(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#5.1.0 no",
+        "5.1.1no",
+        "4.1.1 no",
+        "6.1.1 no",
+        "5.01.1 no",
+        "5.1 no",
+        "5.1.1.1 x",
+    ],
+)
+def test_what_only_looks_like_an_enhanced_code_is_text(text: str) -> None:
+    client = greeted("ENHANCEDSTATUSCODES", strict=True)
+    call = client.send(Noop())
+    assert told(client, f"550 {text}") == [Completed(call, Reply(550, text))]
+
+
+def test_an_answer_to_ehlo_without_a_domain() -> None:
+    client = smtp.Client(Security.CLEARTEXT, strict=True)
+    told(client, "220")
+    client.send(Ehlo("a.example"))
+    told(client, "250-PIPELINING", "250-auth plain Plain LOGIN", "250 SIZE")
+    assert client.capabilities is not None
+    assert client.capabilities.domain == "PIPELINING"  # so it must be read
+    assert not client.capabilities.pipelining
+    assert client.capabilities.sasl == ("PLAIN", "LOGIN")
+    assert client.capabilities.size == 0
 
 
 def test_enhanced_codes_on_some_lines() -> None:

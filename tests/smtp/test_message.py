@@ -99,6 +99,22 @@ def test_who_is_hidden_stays_hidden(hidden: bytes) -> None:
     assert message["Bcc"]  # it was not touched
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"From: ann@example.org\rBcc: eve@example.com\rTo: bob@example.net\r\rBcc: x",
+        b"From: ann@example.org\r\nX: y\rBcc: eve@example.com\r\n\r\nBcc: x\r\n",
+        b"From: ann@example.org\r\nBcc: eve@example.com\r one\r\n\r\nBcc: x",
+    ],
+)
+def test_a_cr_hides_no_bcc_from_us(text: bytes) -> None:
+    offered = EhloData("")
+    sent = Letter.of(text, None, None, offered, Newlines.NORMALIZE)
+    assert Rcpt("eve@example.com") in sent.recipients
+    assert b"eve" not in sent.data
+    assert sent.data.endswith(b"\r\n\r\nBcc: x\r\n")
+
+
 @given(st.binary(max_size=60).map(lambda text: text.replace(b"x", b"\n")))
 def test_a_header_ends_at_the_first_blank_line(data: bytes) -> None:
     top = header(data)
@@ -135,6 +151,7 @@ def test_an_email_message_is_encoded_for_what_the_server_takes() -> None:
     seven = letter(message)
     assert seven.data.isascii()
     assert seven.mail == Mail(ANN)
+    assert letter(message, "CHUNKING", "BINARYMIME") == seven
     for each in (seven, eight):
         again = message_from_bytes(each.data, policy=policy.default)
         assert again.get_content().splitlines() == ["Grüße"]

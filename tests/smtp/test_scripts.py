@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ def test_hello_is_said_once() -> None:
     assert host.heard == ["EHLO"]
 
 
-@pytest.mark.parametrize("code", [500, 501, 502, 504, 550])
+@pytest.mark.parametrize("code", [500, 501, 502, 503, 504, 550])
 def test_an_old_server_is_greeted_in_the_old_way(code: int) -> None:
     host = Host(replies={"EHLO": Reply(code)})
     assert host.run(smtp.hello(host.client)) is None
@@ -210,14 +211,46 @@ def test_success_is_what_the_last_reply_says(
     assert send(Host(*offers)).complete
 
 
-@pytest.mark.parametrize("at", ["MAIL", "RCPT", "DATA", "END"])
-def test_a_server_that_hangs_up_gets_nothing_more(at: str) -> None:
-    host = Host(*ALL, replies={at: Reply(421, "bye")})
-    with pytest.raises(NotSent) as refused:
+WAYS = [(), ("CHUNKING",), ALL, (*ALL, "CHUNKING")]
+BYE = Reply(421, "bye")
+
+
+@pytest.mark.parametrize("offers", WAYS)
+@pytest.mark.parametrize("at", ["MAIL", f"TO:<{BOB}>", f"TO:<{EVE}>", "DATA", "END"])
+def test_a_server_that_hangs_up_gets_nothing_more(
+    offers: tuple[str, ...], at: str
+) -> None:
+    if at == "DATA" and "CHUNKING" in offers:
+        at = "BDAT"
+    host = Host(*offers, replies={at: BYE})
+    with pytest.raises(NotSent, match="421 bye") as refused:
         send(host)
-    assert set(refused.value.refused.values()) == {Reply(421, "bye")} or at == "RCPT"
+    assert refused.value.refused == {BOB: BYE, EVE: BYE}
     assert host.client.state is State.CLOSED
     assert "RSET" not in host.heard
+
+
+@pytest.mark.parametrize("offers", WAYS)
+@pytest.mark.parametrize("rset", [BYE, Reply(500)])
+def test_why_nobody_gets_it_is_not_forgotten_over_rset(
+    offers: tuple[str, ...], rset: Reply
+) -> None:
+    host = Host(*offers, replies={"RCPT": NOBODY, "RSET": rset})
+    with pytest.raises(NotSent, match="no such user") as refused:
+        send(host)
+    assert refused.value.refused == {BOB: NOBODY, EVE: NOBODY}
+    host = Host(*offers, replies={"RSET": rset})
+    with pytest.raises(LocalProtocolError, match="RRVS"):
+        send(host, BOB, Rcpt(EVE, smtp.Rrvs(datetime(2020, 1, 1, tzinfo=UTC))))
+
+
+def test_a_refused_chunk_is_not_forgotten_over_rset() -> None:
+    full = Reply(452, "disk full")
+    host = Host(*ALL, "CHUNKING", replies={"END": full, "RSET": BYE})
+    with pytest.raises(NotSent, match="disk full") as refused:
+        send(host)
+    assert refused.value.refused == {BOB: full, EVE: full}
+    assert host.client.state is State.CLOSED
 
 
 def test_a_message_to_all_or_none() -> None:
@@ -338,6 +371,55 @@ def test_those_whom_this_session_may_not_send_to_are_told_of() -> None:
     assert not sent.complete
     with pytest.raises(LocalProtocolError, match="only 2 messages"):
         send(host)
+
+
+class Second(Host):
+    """Its second transaction, and all that follow, are answered by *later*."""
+
+    later: Mapping[str, Reply] = {}
+
+    def answer(self, event: Any) -> Iterator[Any]:
+        if isinstance(event, Mail) and self.transactions:
+            self.replies.update(self.later)
+        return super().answer(event)
+
+
+@pytest.mark.parametrize("offers", WAYS)
+@pytest.mark.parametrize("at", ["MAIL", f"TO:<{MANY[3]}>", f"TO:<{MANY[4]}>", "END"])
+@pytest.mark.parametrize("code", [421, 550])
+def test_what_was_accepted_is_told_whatever_comes_later(
+    offers: tuple[str, ...], at: str, code: int
+) -> None:
+    no = Reply(code, "no more")
+    host = Second(*offers, "LIMITS RCPTMAX=2")
+    host.later = {at: no, "RSET": BYE}
+    sent = send(host, *MANY)
+    assert not sent.complete
+    told = [*sent.accepted, *sent.refused, *sent.untried]
+    assert sorted(told) == sorted(MANY)  # each once
+    assert sent.accepted.keys() == {
+        rcpt.recipient for each in host.sent for rcpt in each.recipients
+    }
+    assert set(MANY[:2]) <= sent.accepted.keys()
+    assert set(sent.refused.values()) == {no}
+
+
+def test_of_those_whom_nobody_asked_for_a_421_tells() -> None:
+    for offers in WAYS:
+        host = Host(*offers, "LIMITS RCPTMAX=2", replies={f"TO:<{MANY[1]}>": BYE})
+        with pytest.raises(NotSent) as refused:
+            send(host, *MANY)
+        assert refused.value.refused == dict.fromkeys(MANY, BYE)
+        assert host.heard.count("MAIL") == 1
+
+
+def test_what_cannot_be_said_later_leaves_no_transaction() -> None:
+    host = Host(*ALL[:3], "LIMITS RCPTMAX=1")
+    sent = send(host, BOB, Rcpt(EVE, smtp.Notify()))
+    assert sent.accepted.keys() == {BOB}
+    assert sent.untried == (EVE,)
+    assert host.client.state is State.READY
+    assert host.heard[-1] == "RSET"
 
 
 # -- LMTP --------------------------------------------------------------------------

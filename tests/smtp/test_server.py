@@ -124,7 +124,19 @@ def test_greet_first() -> None:
 
 def test_a_refusing_greeting_is_the_end() -> None:
     server = smtp.Server(Security.CLEARTEXT)
-    server.send(Greeting("go away", 554))
+    server.send(Greeting("not now", 421))
+    assert events(server) == [Closed()]
+
+
+@pytest.mark.parametrize("code", [521, 554])
+def test_after_a_refusing_greeting_quit_is_waited_for(code: int) -> None:
+    """RFC 5321 3.1: anything else is 503."""
+    server = smtp.Server(Security.CLEARTEXT)
+    server.send(Greeting("go away", code))
+    for line in ("EHLO x", "NOOP", "MAIL FROM:<>"):
+        assert bad(server, line) == "503 5.5.1"
+    assert heard(server, "QUIT") == [Quit()]
+    server.send(Reply(221, "bye"))
     assert events(server) == [Closed()]
 
 
@@ -248,6 +260,8 @@ def test_enhanced_codes_where_they_were_announced() -> None:
         (b"MAIL FROM:<\xff@b.example>", "501 5.5.2"),
         ("MAIL FROM:<\u00fc@b.example>", "550 5.6.7"),
         ("MAIL FROM:<> SIZE=1001", "552 5.3.4"),
+        ("MAIL FROM:<> SIZE=" + 20 * "9", "552 5.3.4"),
+        ("MAIL FROM:<> SIZE=" + 21 * "9", "501 5.5.4"),
         ("MAIL FROM:<> SIZE=", "501 5.5.4"),
         ("MAIL FROM:<> SIZE", "501 5.5.4"),
         ("MAIL FROM:<> SIZE=1 SIZE=1", "501 5.5.4"),
@@ -859,6 +873,20 @@ def test_421_at_any_time() -> None:
     server.send(Reply(421, "going down"))
     assert said(server).endswith(b"421 4.0.0 going down\r\n")
     assert server.state is State.CLOSED
+
+
+def test_421_is_no_part_of_a_handshake() -> None:
+    server = greeted("STARTTLS")
+    heard(server, "STARTTLS")
+    server.send(Reply(220, "go"))
+    server.data_to_send()
+    for each in (server, smtp.Server(Security.IMPLICIT)):
+        with pytest.raises(LocalProtocolError):
+            each.send(Reply(421, "going down"))
+        assert said(each) == b""
+        each.tls_started()
+        each.send(Reply(421, "going down"))
+        assert said(each) == b"421 going down\r\n"
 
 
 def test_the_client_hangs_up() -> None:

@@ -32,6 +32,7 @@ from .responses import (
     Greeting,
     Quirk,
     Reply,
+    fault_of,
     mend_extension,
     read_reply,
     split_line,
@@ -179,7 +180,7 @@ class Client(ClientConnection[Event]):
         self._check_content(command)
         self._ahead.granted(command)
         call = Call(command, self.limits.collected)
-        if isinstance(command, c.Data | c.Bdat) and _text(command) is None:
+        if isinstance(command, c.Content) and command.by_hand:
             self._by_hand = call
         self._held.append(call)
         self._write_held()
@@ -342,8 +343,9 @@ class Client(ClientConnection[Event]):
             line = self._take_line()
             if line is None:
                 return None
-            if len(line) + 2 > MAX_LINE and self._login is None and not self._excused:
-                return self._deviates(Quirk.LONG_REPLY, line, line)
+            odd = len(line) + 2 > MAX_LINE or not line.isascii()
+            if odd and not (self._login or self._excused) and (fault := fault_of(line)):
+                return self._deviates(fault, line, line)
             try:
                 if not self._texts and self._login is None and line[3:4] != b"-":
                     reply = (read_reply if len(line) < 128 else Reply.read)(line)
@@ -463,7 +465,7 @@ class Client(ClientConnection[Event]):
             return self._read_closing(reply)
         if self.state is State.GREETING:
             self.greeting = Greeting.of(reply)
-            self._now.state = State.START if self.greeting.ok else State.CLOSED
+            self._now.state = State.START if self.greeting.ok else State.REFUSED
             self._ahead.state = self._now.state
             return self.greeting
         self._check_turn(reply.code)
@@ -498,7 +500,11 @@ class Client(ClientConnection[Event]):
             self._events.append(Closing(reply))
         if self._login is not None:
             waiting[0].cause = self._login.cause
-        self._events.extend(Completed(call, reply) for call in waiting)
+        answers: list[Answer] = [reply for _ in waiting]
+        if told := self._deliveries:  # RFC 2033 4.2: of these recipients, that stands
+            rest = enumerate(self._recipients[len(told) :], len(told))
+            answers[0] = Deliveries((*told, *(Delivery(*who, reply) for who in rest)))
+        self._events.extend(map(Completed, waiting, answers))
         self._in_flight.clear()
         self._held.clear()
         self._body = self._by_hand = self._login = self._due = None
@@ -565,7 +571,7 @@ class Client(ClientConnection[Event]):
         if self.state not in (State.MAIL, State.RCPT, State.CHUNKS):
             self._recipients, self._deliveries = [], []
         self._in_flight.popleft()
-        self._taken -= 1
+        self._taken = max(self._taken - 1, 0)  # a refusal may come early
         self._login = self._due = None
         self._extensions, self._body_said = [], False
         if call is self._by_hand:
@@ -587,12 +593,8 @@ class Client(ClientConnection[Event]):
         if self._in_flight:
             name = self._in_flight[0].command.verb.decode()
             raise RemoteProtocolError(f"connection closed before {name} was answered")
-        if self.state is not State.CLOSED:
+        if self.state not in (State.CLOSED, State.REFUSED):
             raise RemoteProtocolError(
                 f"connection closed by the server in {self.state.name}"
             )
         return Closed()
-
-
-def _text(command: c.Data | c.Bdat) -> bytes | None:
-    return command.message if isinstance(command, c.Data) else command.data

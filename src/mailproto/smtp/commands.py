@@ -347,6 +347,11 @@ class Content(SmtpCommand[list[Reply]]):
     def ends_message(self) -> bool:
         return True
 
+    @property
+    def by_hand(self) -> bool:
+        """Whether whoever sends it hands over the text, piece by piece."""
+        return False
+
     def result(self, answer: Any, parts: list[Any]) -> list[Reply]:
         return answer.replies if isinstance(answer, Deliveries) else [answer]
 
@@ -368,6 +373,10 @@ class Data(Content):
     verb = b"DATA"
     ends_group = True
     message: bytes | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def by_hand(self) -> bool:
+        return self.message is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,6 +409,10 @@ class Bdat(Content):
     @property
     def ends_message(self) -> bool:
         return self.last
+
+    @property
+    def by_hand(self) -> bool:
+        return self.data is None
 
     def argument(self) -> str:
         return f"{self.size} LAST" if self.last else str(self.size)

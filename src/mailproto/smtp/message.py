@@ -56,13 +56,15 @@ class Letter:
         newlines: Newlines,
     ) -> Letter:
         """Raises LocalProtocolError for what the server does not offer to take."""
-        eightbit = offered.eightbitmime or offered.binarymime
+        eightbit = offered.eightbitmime
         data = message if isinstance(message, bytes) else _write(message, eightbit)
+        # Line ends first: what is a line of the header, and so a Bcc, hangs on them.
+        data = _whole(data, newlines)
         if sender is None or recipients is None:
             found_sender, found = envelope(data)
             sender = found_sender if sender is None else sender
             recipients = found if recipients is None else recipients
-        data = _whole(_without_bcc(data), newlines)
+        data = _without_bcc(data)
         to = {str(each.argument()): each for each in map(_recipient, recipients)}
         utf8 = not (header(data).isascii() and "".join(to).isascii())
         mail = _mail(sender, data, offered, utf8)

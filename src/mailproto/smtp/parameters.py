@@ -35,6 +35,7 @@ from .responses import EhloData, EnhancedCode, Refusal, Reply
 Verb = Literal["MAIL", "RCPT"]
 
 _ATOM = re.compile(r"[A-Za-z0-9!#$%&'*/?^_`{|}~-]+")
+_MAX_SIZE: Final = 10**20 - 1  # RFC 1870 6: up to 20 digits
 _BY = re.compile(r"([+-]?[0-9]{1,9});([NnRr])([Tt]?)")
 
 
@@ -111,14 +112,14 @@ class Size(Parameter):
     octets: int
 
     def __post_init__(self) -> None:
-        check_number(self.octets, "SIZE")
+        check_number(self.octets, "SIZE", _MAX_SIZE)
 
     def value(self) -> str:
         return str(self.octets)
 
     @classmethod
     def read(cls, value: str | None) -> Self:
-        return cls(read_number(_given(value, "SIZE"), "SIZE"))
+        return cls(read_number(_given(value, "SIZE"), "SIZE", _MAX_SIZE))
 
     def why_not(self, offered: EhloData) -> Reply | None:
         if offered.size is None:
@@ -164,10 +165,8 @@ class Body(Parameter):
             raise ValueError("BODY is 7BIT, 8BITMIME or BINARYMIME") from None
 
     def why_not(self, offered: EhloData) -> Reply | None:
-        if self.type is BodyType.BINARYMIME:
-            good = offered.binarymime
-        else:
-            good = offered.eightbitmime or offered.binarymime
+        binary = self.type is BodyType.BINARYMIME
+        good = offered.binarymime or (offered.eightbitmime and not binary)
         return None if good else _unknown(f"BODY={self.type.value}")
 
 

@@ -25,6 +25,7 @@ from typing import Final, Self
 
 from .. import sasl
 from .grammar import (
+    MAX_LINE,
     check_number,
     check_text,
     printable,
@@ -191,7 +192,8 @@ class Greeting:
 
     S: 220 foo.com Simple Mail Transfer Service Ready
 
-    A refusal (``ok`` is false: 421, 554) ends the session before it began.
+    A refusal (``ok`` is false) ends the session before it began: 421 at once, 554 and
+    521 (RFC 7504) with QUIT.
     """
 
     text: str = ""
@@ -542,6 +544,8 @@ class Quirk(Enum):
 
     #: a line of more than 512 octets; it is read up to Limits.line
     LONG_REPLY = "line of a reply longer than 512 octets"
+    #: neither ASCII nor UTF-8; the octets come through as surrogate escapes
+    NOT_UTF8 = "line of a reply that is not UTF-8"
     #: ``250-a``, then ``550 b``: the last one counts
     MIXED_CODES = "lines of one reply with several codes"
     #: ``334`` and nothing else: an empty challenge
@@ -552,6 +556,15 @@ class Quirk(Enum):
     EHLO_SPACE = "white space where none belongs in a line of EHLO"
     #: a line of EHLO that makes no sense: it is left out
     EHLO_LINE = "line of EHLO that cannot be read"
+
+
+def fault_of(line: bytes) -> Quirk | None:
+    """The fault in a line of any reply that does not keep it from being read."""
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return Quirk.NOT_UTF8
+    return Quirk.LONG_REPLY if len(line) + 2 > MAX_LINE else None
 
 
 def mend_extension(text: str) -> tuple[Quirk, str] | None:

@@ -39,7 +39,7 @@ from .state import State
 #: who a client is that does not say: a literal is always good (RFC 5321 4.1.4)
 NOBODY: Final = "[127.0.0.1]"
 # What an old server says to EHLO (RFC 5321 3.2, 4.1.4).
-_UNKNOWN: Final = frozenset({500, 501, 502, 504, 550})
+_UNKNOWN: Final = frozenset({500, 501, 502, 503, 504, 550})
 _TOO_MANY: Final = frozenset({452, 552})  # RFC 5321 4.5.3.1.10: take one for the other
 
 
@@ -164,7 +164,7 @@ def send_message(
     try:
         return (yield from sending.run())
     except LocalProtocolError:
-        yield from _reset(client)
+        yield from _abandon(client)
         raise
 
 
@@ -172,6 +172,14 @@ def _reset(client: Client) -> Script[None]:
     """End the transaction, if one was begun."""
     if client.ahead not in (State.START, State.READY, State.CLOSED):
         yield Rset()
+
+
+def _abandon(client: Client) -> Script[None]:
+    """The same after a failure, which counts for more than that of RSET."""
+    try:
+        yield from _reset(client)
+    except CommandFailed:
+        return
 
 
 class _Sending:
@@ -187,11 +195,11 @@ class _Sending:
         self._accepted: dict[str, Reply] = {}
         self._refused: dict[str, Reply] = {}
         self._failure: CommandFailed | None = None  # the first
+        self._latest: CommandFailed | None = None
 
     def run(self) -> Script[Sent]:
         waiting = list(self._letter.recipients)
-        untried: list[Rcpt] = []
-        while waiting:
+        while waiting and self._may_go_on():
             group = list(self._first(waiting))
             if len(group) < len(waiting) and not self._partial:
                 raise LocalProtocolError("too many recipients for one transaction")
@@ -200,15 +208,21 @@ class _Sending:
             except LocalProtocolError:
                 if not self._accepted:
                     raise
-                untried = waiting  # what was accepted is: that must be told
-                break
+                yield from _abandon(self._client)
+                break  # what was accepted is: that must be told
             waiting = later + waiting[len(group) :]
         if not self._accepted:
             assert self._failure is not None
+            assert self._latest is not None
+            self._refuse(waiting, self._latest)
             command, answer = self._failure.command, self._failure.answer
             raise NotSent(command, answer, self._refused) from self._failure
-        names = tuple(rcpt.recipient for rcpt in untried)
-        return Sent(self._accepted, self._refused, names)
+        untried = tuple(rcpt.recipient for rcpt in waiting)
+        return Sent(self._accepted, self._refused, untried)
+
+    def _may_go_on(self) -> bool:
+        """Whether no failure so far was the end of the session, or of all order."""
+        return self._failure is None or self._client.ahead is State.READY
 
     def _first(self, waiting: Sequence[Rcpt]) -> Iterator[Rcpt]:
         """As many as one transaction may have (RFC 9422 4.2, 4.3)."""
@@ -244,16 +258,19 @@ class _Sending:
                 later.append(rcpt)
             else:
                 self._refuse([rcpt], outcome)
-        if not good or not (self._partial or len(good) == len(group)):
-            yield from _reset(self._client)
-        else:
-            ended = outcomes[-1:] if along else (yield from self._ask((content,)))
-            self._judge(good, ended[0])
-            yield from _reset(self._client)
+        if good and (self._partial or len(good) == len(group)):
+            # 421 is the last word, whatever it came in answer to.
+            if not (along or self._client.state is State.CLOSED):
+                outcomes = yield from self._ask((content,))
+            self._judge(good, outcomes[-1])
+        yield from _abandon(self._client)
         return later
 
     def _ask(self, commands: tuple[SmtpCommand[Any], ...]) -> Script[list[Any]]:
-        """What became of each.  Nothing is asked behind a MAIL that was refused."""
+        """What became of each.  Nothing is asked behind a MAIL that was refused.
+
+        421 answers all that was not asked, too: so it is where all is asked at once.
+        """
         if self._offered.pipelining:
             outcomes: list[Any] = yield Pipelined(commands)
             if isinstance(outcomes[-1], LocalProtocolError):
@@ -265,6 +282,8 @@ class _Sending:
                 outcomes.append((yield from do(command)))
             except CommandFailed as refusal:
                 outcomes.append(refusal)
+                if self._client.state is State.CLOSED:
+                    return outcomes + [refusal] * (len(commands) - len(outcomes))
                 if isinstance(command, Mail):
                     break
         return outcomes
@@ -283,6 +302,7 @@ class _Sending:
 
     def _refuse(self, group: list[Rcpt], refusal: CommandFailed) -> None:
         self._failure = self._failure or refusal
+        self._latest = refusal
         self._refused |= {rcpt.recipient: refusal.answer for rcpt in group}
 
 

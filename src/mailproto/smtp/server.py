@@ -94,7 +94,8 @@ class Server(ServerConnection[Said, Event, Reply]):
         match value:
             case Greeting() if self.state is State.GREETING and not self._await_tls:
                 self._write(value.write())
-                self._now.state = State.START if value.ok else State.CLOSED
+                refused = State.CLOSED if value.code == 421 else State.REFUSED
+                self._now.state = State.START if value.ok else refused
             case EhloData() if isinstance(self._asked, c.Ehlo | c.Lhlo):
                 self._check_offer(value)
                 self._write(value.write())
@@ -102,8 +103,7 @@ class Server(ServerConnection[Said, Event, Reply]):
             case Challenge() if self._may_challenge():
                 self._write(value.write(), b"334 ****")
                 self._challenged = True
-            case Reply(code=421) if self.state not in (State.CLOSED, State.TURNED):
-                # It can be said at any time (RFC 5321 3.8).
+            case Reply(code=421) if self._may_hang_up():
                 self._write(self._with_code(value).write())
                 self._asked = self._coming = self._refused = None
                 self._challenged = False
@@ -122,6 +122,10 @@ class Server(ServerConnection[Said, Event, Reply]):
 
     def _may_reply(self) -> bool:
         return self._asked is not None and not (self._coming or self._challenged)
+
+    def _may_hang_up(self) -> bool:
+        """421 can be said at any time (RFC 5321 3.8), but not amid a handshake."""
+        return self.state not in (State.CLOSED, State.TURNED) and not self._await_tls
 
     def _may_challenge(self) -> bool:
         return isinstance(self._asked, c.Auth) and not self._challenged

@@ -3,10 +3,12 @@
               220          EHLO, HELO, LHLO
     GREETING ------> START ----------------> READY <------------------------+
         |                                    |   ^                          |
-        | 554, 421                      MAIL |   | RSET, EHLO               |
+        | 554, 521                      MAIL |   | RSET, EHLO               |
         v                                    v   |                          |
-      CLOSED <-- QUIT, 421                  MAIL-+                          |
-                 from everywhere             |                              |
+     REFUSED                                MAIL-+                          |
+                                             |                              |
+                 QUIT, 421                   |                              |
+      CLOSED <-- from everywhere             |                              |
                                         RCPT |   DATA, and the message:     |
                                              v   accepted or not            |
                                             RCPT -------------------------->+
@@ -23,7 +25,8 @@ RFC 5321 4.1.4 is an order of commands rather than a machine: a session begins w
 EHLO; MAIL begins a transaction, RCPT goes on with it, DATA ends it; NOOP, HELP, EXPN,
 VRFY and RSET can be said at any time, even before EHLO.  START is where a connection
 begins and where STARTTLS and XCLIENT lead back to; READY is between transactions.  In
-MAIL a transaction has no recipient yet; in RCPT it has one that was accepted.
+MAIL a transaction has no recipient yet; in RCPT it has one that was accepted.  Whoever
+refuses by the greeting "MUST still wait for the client to send a QUIT" (3.1): REFUSED.
 
 DATA is answered twice.  The state moves with the second answer, for better or worse:
 "if the processing fails, ... the buffers are cleared" (4.1.1.4).  When it is refused
@@ -62,6 +65,7 @@ class State(Enum):
     """Where a session stands; see the module's docstring."""
 
     GREETING = "GREETING"
+    REFUSED = "REFUSED, where QUIT is due"
     START = "START, where EHLO is due"
     READY = "READY, outside of a transaction"
     MAIL = "MAIL, without a recipient"
@@ -97,6 +101,7 @@ def _table(hellos: Iterable[Command]) -> Table:
         anywhere[state, c.Quit] = State.CLOSED
     return {
         **anywhere,
+        (State.REFUSED, c.Quit): State.CLOSED,
         (State.READY, c.StartTls): State.START,
         (State.READY, c.Auth): State.READY,
         (State.READY, x.Etrn): State.READY,
