@@ -16,18 +16,18 @@ from .errors import LimitExceeded
 class ReceiveBuffer:
     """A queue of bytes.  Only CRLF ends a line."""
 
-    __slots__ = ("_cut", "_data", "_later", "_length", "_start", "eof")
+    __slots__ = ("_cut", "_data", "_later", "_start", "_waiting", "eof")
 
     def __init__(self) -> None:
         self._cut = bytearray()  # the beginning of a line, searched already
         self._data = b""  # the read at hand ...
         self._start = 0  # ... of which this much is used up
         self._later: deque[bytes] = deque()  # reads not looked at yet
-        self._length = 0
+        self._waiting = 0  # octets of those
         self.eof = False
 
     def __len__(self) -> int:
-        return self._length
+        return len(self._cut) + len(self._data) - self._start + self._waiting
 
     def __bytes__(self) -> bytes:
         return b"".join((self._cut, self._data[self._start :], *self._later))
@@ -35,7 +35,7 @@ class ReceiveBuffer:
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Add *data*.  ``bytes`` are kept as they are, anything else is copied."""
         self._later.append(bytes(data))
-        self._length += len(self._later[-1])
+        self._waiting += len(self._later[-1])
 
     def take_line(self, limit: int, name: str) -> bytes | None:
         """The next line without its CRLF, or ``None`` if it is not all here.
@@ -43,24 +43,24 @@ class ReceiveBuffer:
         Raises LimitExceeded(*name*) for a line of more than *limit* octets, CRLF
         included, as soon as that many are here.  Nothing is lost by it.
         """
+        start = self._start
+        end = self._data.find(b"\r\n", start)
+        if end >= 0 and not self._cut and end + 2 - start <= limit:
+            self._start = end + 2  # all but a few lines are whole within a read
+            return self._data[start:end]
         while True:
             end = self._line_end()
             size = len(self._cut) + (end or len(self._data)) - self._start
             if size > limit or (size == limit and not end):
                 raise LimitExceeded(name, limit, f"line longer than {limit} octets")
-            if not end:
-                if not self._cut_off():
-                    return None
-                continue
-            if self._cut:
+            if end:
                 self._cut += self._data[self._start : end]
                 line = bytes(self._cut[:-2])
                 self._cut.clear()
-            else:
-                line = self._data[self._start : end - 2]
-            self._start = end
-            self._length -= size
-            return line
+                self._start = end
+                return line
+            if not self._cut_off():
+                return None
 
     def skip_line(self) -> bool:
         """Forget what is here of the next line; whether its end was among it."""
@@ -68,14 +68,12 @@ class ReceiveBuffer:
             end = self._line_end()
             if not end and self._cut_off():
                 continue
-            self._length -= len(self._cut) + end - self._start
             if end:
                 self._start = end
                 self._cut.clear()
                 return True
             if self._cut.endswith(b"\r"):  # half of a line end
                 self._cut[:] = b"\r"
-                self._length += 1
             else:
                 self._cut.clear()
             return False
@@ -94,13 +92,11 @@ class ReceiveBuffer:
         end = min(self._start + at_most, len(self._data))
         data = self._data[self._start : end]
         self._start = end
-        self._length -= len(data)
         return data
 
     def untake(self, count: int) -> None:
         """Put back the last *count* of the bytes that the last ``take`` gave."""
         self._start -= count
-        self._length += count
 
     def _line_end(self) -> int:
         """Where in the read at hand the next line ends, behind its LF, or 0."""
@@ -118,4 +114,5 @@ class ReceiveBuffer:
         self._data, self._start = b"", 0
         while self._later and not self._data:
             self._data = self._later.popleft()
+            self._waiting -= len(self._data)
         return bool(self._data)

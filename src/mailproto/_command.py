@@ -16,6 +16,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
+from ._values import hot_value
 from .errors import CommandFailed, LimitExceeded, MailError
 
 R = TypeVar("R", covariant=True)
@@ -108,7 +109,7 @@ class Call(Generic[T]):
 # -- events of a client ----------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class Part(Generic[T]):
     """One more piece of the answer to *call*."""
 
@@ -124,7 +125,7 @@ class GoAhead:
     data: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class Completed(Generic[A]):
     """*call* is over, and *answer* is how it went."""
 
@@ -151,7 +152,7 @@ class Deviation:
 # -- events and values of both ---------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class Chunk:
     """Some octets of a message, never none; where they are cut means nothing."""
 
