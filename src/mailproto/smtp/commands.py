@@ -221,6 +221,10 @@ class Envelope(SmtpCommand[Reply]):
     __slots__ = ()
     parameters: tuple[Parameter, ...]
 
+    def isascii(self) -> bool:
+        """Whether it needs no SMTPUTF8."""
+        return self.argument().isascii()
+
     def get(self, kind: type[P]) -> P | None:
         """The parameter of that class, if there is one."""
         for parameter in self.parameters:

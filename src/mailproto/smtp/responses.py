@@ -16,7 +16,7 @@ they should be.  Faults of real servers are not tolerated here but mended before
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -350,6 +350,8 @@ class EhloData:
     _known: dict[str, tuple[str, ...]] = field(
         init=False, repr=False, compare=False, hash=False
     )
+    #: RFC 9422: limits by name, upper-case; none if one of them is malformed
+    limits: Mapping[str, str] = field(init=False, repr=False, compare=False, hash=False)
 
     def __post_init__(self) -> None:
         check_text(self.domain + self.greeting, "domain and greeting")
@@ -361,13 +363,14 @@ class EhloData:
             line.keyword.upper(): line.parameters for line in self.extensions[::-1]
         }
         object.__setattr__(self, "_known", known)
+        object.__setattr__(self, "limits", self._read_limits())
 
     @property
     def ok(self) -> bool:
         return True
 
     def __contains__(self, keyword: str) -> bool:
-        return keyword.upper() in self._known
+        return keyword in self._known or keyword.upper() in self._known
 
     def parameters(self, keyword: str) -> tuple[str, ...]:
         """What follows *keyword*; empty too where it is not announced."""
@@ -485,9 +488,7 @@ class EhloData:
             return None
         return "".join(self.parameters("MT-PRIORITY")[:1])
 
-    @property
-    def limits(self) -> dict[str, str]:
-        """RFC 9422: limits by name, upper-case; none if one of them is malformed."""
+    def _read_limits(self) -> dict[str, str]:
         words = self.parameters("LIMITS")
         if not all(map(_LIMIT.fullmatch, words)):
             return {}
