@@ -9,8 +9,12 @@ the time is linear in the bytes, however they are cut.
 from __future__ import annotations
 
 from collections import deque
+from typing import Final
 
 from .errors import LimitExceeded
+
+
+AHEAD: Final = 2048  # octets that are looked at for lines at once
 
 
 class ReceiveBuffer:
@@ -61,6 +65,18 @@ class ReceiveBuffer:
                 return line
             if not self._cut_off():
                 return None
+
+    def peek_lines(self) -> list[bytes]:
+        """The next lines, without their CRLF; not all that are here, or none."""
+        if self._cut or (self._start == len(self._data) and not self._next_read()):
+            return []
+        lines = self._data[self._start : self._start + AHEAD].split(b"\r\n")
+        lines.pop()  # it has no end yet
+        return lines
+
+    def drop(self, count: int) -> None:
+        """Forget the first *count* octets of what ``peek_lines`` gave."""
+        self._start += count
 
     def skip_line(self) -> bool:
         """Forget what is here of the next line; whether its end was among it."""

@@ -33,10 +33,10 @@ from .responses import (
     Quirk,
     Reply,
     mend_extension,
-    read_reply,
+    read_final,
     split_line,
 )
-from .state import BEFORE_TLS, SMTP, Dialect, Limits, Progress, State
+from .state import BEFORE_TLS, IN_TRANSACTION, SMTP, Dialect, Limits, Progress, State
 
 R = TypeVar("R")
 Answer = Reply | EhloData | Deliveries
@@ -97,6 +97,8 @@ class Client(ClientConnection[Event]):
         self._by_hand: Call[Any] | None = None  # whose text is not over
         self._body: Outgoing | None = None  # where it may be sent now
         self._body_said = False  # 354 came, and all of the text is written
+        # Replies that were read before their turn, with their lines, the next one last:
+        self._replies: list[tuple[bytes, Reply]] = []
         # Of the reply that is being read:
         self._line: bytes | None = None  # taken, and not understood yet
         self._excused = False  # that line deviates, and this has been said
@@ -316,6 +318,12 @@ class Client(ClientConnection[Event]):
         while True:
             if self._events:
                 return self._events.popleft()
+            if self._replies or self._read_ahead():
+                line, reply = self._replies.pop()
+                self._in.drop(len(line) + 2)
+                if self.trace is not None:
+                    self._heard(line)
+                return self._complete(self._in_flight[0], reply)
             if self._await_tls:
                 return None
             if self._due is not None and self._body is None:
@@ -329,6 +337,27 @@ class Client(ClientConnection[Event]):
             if event is not None:
                 return event
 
+    def _read_ahead(self) -> bool:
+        """Read many replies at once: whether there are any that can be.
+
+        They are those of one line, to commands that they just end.  That is most of
+        what comes, and it costs half as much as to go the whole way for each.
+        """
+        if not self._in_flight or self._line is not None or self._texts:
+            return False
+        if not self._in_flight[0].command.plain:
+            return False
+        most = min(MAX_LINE, self.limits.line) - 2
+        for call, line in zip(self._in_flight, self._in.peek_lines(), strict=False):
+            if not call.command.plain or len(line) > most:
+                break
+            reply = read_final(line)
+            if reply is None or len(self._replies) == self._taken:
+                break
+            self._replies.append((line, reply))
+        self._replies.reverse()
+        return bool(self._replies)
+
     def _read_reply(self) -> Reply | Event | None:
         """The next whole reply, or an event that comes before it."""
         while True:
@@ -338,10 +367,6 @@ class Client(ClientConnection[Event]):
             if len(line) + 2 > MAX_LINE and self._login is None and not self._excused:
                 return self._deviates(Quirk.LONG_REPLY, line, line)
             try:
-                if not self._texts and self._login is None and line[3:4] != b"-":
-                    reply = (read_reply if len(line) < 128 else Reply.read)(line)
-                    self._line = None
-                    return reply
                 event = self._read_line(line)
             except ValueError as error:
                 raise RemoteProtocolError(f"not a reply: {quote(line)}") from error
@@ -543,30 +568,39 @@ class Client(ClientConnection[Event]):
 
     def _complete(self, call: Call[Any], answer: Answer) -> Completed[Answer]:
         command = call.command
-        if self._login is not None:
-            call.cause = self._login.cause
-        if isinstance(answer, Reply) and answer.ok and isinstance(command, c.Hello):
-            answer = self._hello(command, answer)
-        if isinstance(answer, Reply) and not answer.ok:
+        if not command.plain:
+            if self._login is not None:
+                call.cause = self._login.cause
+            if answer.ok and isinstance(command, c.Hello):
+                assert isinstance(answer, Reply)
+                answer = self._hello(command, answer)
+        if answer.ok:
+            self._now.granted(command, answer)
+        else:
+            assert isinstance(answer, Reply)
             self._now.refused(command, sent=self._body_said)
             self._stale, self._failed = True, answer
-        else:
-            if isinstance(command, c.Rcpt):
-                self._recipients.append(command.recipient)
-            self._now.granted(command, answer)
-            self._stale |= isinstance(command, c.Hello)
-        if self.state not in (State.MAIL, State.RCPT, State.CHUNKS):
-            self._recipients, self._deliveries = [], []
+        if self.dialect.lmtp:
+            self._note_recipient(command, answer.ok)
         self._in_flight.popleft()
         self._taken -= 1
-        self._login = self._due = None
-        self._extensions, self._body_said = [], False
-        if call is self._by_hand:
-            self._by_hand = None
-        self._write_held()
+        if not command.plain:
+            self._login = self._due = None
+            self._extensions, self._body_said = [], False
+            if call is self._by_hand:
+                self._by_hand = None
+        if self._held:
+            self._write_held()
         return Completed(call, answer)
 
+    def _note_recipient(self, command: Any, ok: bool) -> None:
+        if self._now.state not in IN_TRANSACTION:
+            self._recipients, self._deliveries = [], []
+        elif ok and isinstance(command, c.Rcpt):
+            self._recipients.append(command.recipient)
+
     def _hello(self, command: c.Hello[Any], reply: Reply) -> Answer:
+        self._stale = True  # what may be said is known only by now
         if isinstance(command, c.Helo):
             return reply
         return EhloData.join(reply.lines[0], self._extensions)

@@ -48,6 +48,8 @@ class SmtpCommand(Command[R]):
     __slots__ = ()
 
     verb: ClassVar[bytes]
+    #: one reply is all of its answer, and tells no more than how it went
+    plain: ClassVar[bool] = True
     #: nothing may be sent behind it until it is answered (RFC 2920 3.1)
     ends_group: ClassVar[bool] = False
     #: what EHLO must have announced
@@ -93,6 +95,7 @@ class Hello(SmtpCommand[R]):
     """What a session begins with, and begins anew; it ends a transaction."""
 
     __slots__ = ()
+    plain = False
     ends_group = True
     domain: str
 
@@ -158,6 +161,7 @@ class StartTls(SmtpCommand[Reply]):
     """
 
     verb = b"STARTTLS"
+    plain = False
     ends_group = True
     extension = "STARTTLS"
 
@@ -176,6 +180,7 @@ class Auth(SmtpCommand[Reply]):
     """
 
     verb = b"AUTH"
+    plain = False
     ends_group = True
     extension = "AUTH"
     mechanism: str
@@ -346,6 +351,7 @@ class Content(SmtpCommand[list[Reply]]):
     """
 
     __slots__ = ()
+    plain = False
 
     @property
     def ends_message(self) -> bool:

@@ -75,6 +75,10 @@ class State(Enum):
 
 
 R = TypeVar("R")
+# Python 3.11 takes long to look a member up in its Enum.
+_MAIL, _RCPT = State.MAIL, State.RCPT
+IN_TRANSACTION: Final = (State.MAIL, State.RCPT, State.CHUNKS)
+
 Command = type[c.SmtpCommand[Any]]
 Table = Mapping[tuple[State, Command], State]
 
@@ -157,10 +161,10 @@ class Progress:
     def granted(self, command: c.SmtpCommand[Any], answer: object = None) -> None:
         """*command* was answered well, or is taken to be."""
         kind = type(command)
-        self.state = self.dialect.table.get((self.state, kind), self.state)
-        effect = self.dialect.effects.get(kind)
-        if effect is not None:
-            effect(self, command, answer)
+        dialect = self.dialect
+        self.state = dialect.table.get((self.state, kind), self.state)
+        if kind in dialect.effects:
+            dialect.effects[kind](self, command, answer)
 
     def _hello(self, command: c.Hello[Any], answer: object) -> None:
         self.offered = answer if isinstance(answer, EhloData) else None
@@ -173,7 +177,7 @@ class Progress:
         self.state, self.offered, self.authenticated = State.START, None, False
 
     def _begin(self, command: c.Mail, answer: object) -> None:
-        if self.state is not State.MAIL:
+        if self.state is not _MAIL:
             return
         self.mails += 1
         self.rcpts = self.accepted = 0
@@ -184,9 +188,11 @@ class Progress:
             self.binary = body is not None and body.type is BodyType.BINARYMIME
 
     def _add(self, command: c.Rcpt, answer: object) -> None:
-        if self.state is State.RCPT:
+        if self.state is _RCPT:
             self.accepted += 1
-            self._count(command)
+            self.rcpts += 1
+            if self.offered is not None and self.offered.limits:
+                self.domains |= _domain(command)
 
     def _end(self, command: c.Content, answer: object) -> None:
         if self.state is State.CHUNKS and command.ends_message:
@@ -200,7 +206,9 @@ class Progress:
             case c.Mail():
                 self.mails += 1
             case c.Rcpt():
-                self._count(command)
+                self.rcpts += 1
+                if self.offered is not None and self.offered.limits:
+                    self.domains |= _domain(command)
             case c.Data() if sent and self.state is State.RCPT:
                 self.state = State.READY
             case c.Data():
@@ -210,7 +218,8 @@ class Progress:
 
     def _count(self, command: c.Rcpt) -> None:
         self.rcpts += 1
-        if self.offered is not None and self.offered.limits:
+        offered = self.offered
+        if offered is not None and offered.limits:
             self.domains |= _domain(command)
 
     # -- what more than the state decides --------------------------------------
