@@ -13,7 +13,6 @@ from typing import Final
 
 from .errors import LimitExceeded
 
-
 AHEAD: Final = 2048  # octets that are looked at for lines at once
 
 

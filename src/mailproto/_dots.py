@@ -79,11 +79,11 @@ class Stuffer:
             return data
         parts = _split_dots(data)
         stuffed = data if len(parts) == 1 else b"\r\n..".join(parts)
-        if self._tail == b"\r\n" and data[0] == 0x2E:
+        if data[0] == 0x2E and self._tail == b"\r\n":
             stuffed = b"." + stuffed
-        elif self._tail.endswith(b"\r") and data.startswith(b"\n."):
+        elif data[0] == 0x0A and self._tail.endswith(b"\r") and data[1:2] == b".":
             stuffed = b"\n." + stuffed[1:]
-        self._tail = (self._tail + data[-2:])[-2:]
+        self._tail = data[-2:] if len(data) > 1 else self._tail[-1:] + data
         return stuffed
 
     def end(self) -> bytes:

@@ -46,24 +46,24 @@ def _all_whole(data: bytes) -> bool:
 class LineEnds:
     """Applies a policy to one message, given in pieces."""
 
-    __slots__ = ("_cr", "_policy", "bad")
+    __slots__ = ("_cr", "bad", "policy")
 
     def __init__(self, policy: Newlines) -> None:
-        self._policy = policy
+        self.policy = policy
         self._cr = False  # the last piece ended with a CR
         #: whether the message is to be refused
         self.bad = False
 
     def take(self, data: bytes) -> bytes:
         """What goes on of *data*: the very object, if there is nothing to be done."""
-        if self._policy is Newlines.KEEP or not data:
+        if self.policy is Newlines.KEEP or not data:
             return data
         text = b"\r" + data if self._cr else data
         self._cr = data[-1] == 0x0D
         if self._cr:  # the LF may be the first of what follows
             text = text[:-1]
         good = _all_whole(text)
-        if self._policy is Newlines.REJECT:
+        if self.policy is Newlines.REJECT:
             self.bad |= not good or b"\0" in text
             return data
         if good:
@@ -74,13 +74,15 @@ class LineEnds:
     def end(self) -> bytes:
         """What is still to go on when the message is over."""
         held, self._cr = self._cr, False
-        if held and self._policy is Newlines.REJECT:
+        if held and self.policy is Newlines.REJECT:
             self.bad = True
-        return b"\r\n" if held and self._policy is Newlines.NORMALIZE else b""
+        return b"\r\n" if held and self.policy is Newlines.NORMALIZE else b""
 
 
 def check_line_ends(ends: LineEnds, data: bytes) -> LineEnds:
     """*ends* after *data*; raises LocalProtocolError if that must not be sent."""
+    if ends.policy is Newlines.KEEP:
+        return ends
     after = copy(ends)
     after.take(data)
     if after.bad:

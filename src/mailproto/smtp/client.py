@@ -38,6 +38,8 @@ from .responses import (
 )
 from .state import BEFORE_TLS, IN_TRANSACTION, SMTP, Dialect, Limits, Progress, State
 
+_TURN = (c.Response, c.Cancel)
+
 R = TypeVar("R")
 Answer = Reply | EhloData | Deliveries
 Event = (
@@ -143,15 +145,16 @@ class Client(ClientConnection[Event]):
         """
         if self._failure is not None:
             raise self._failure
-        match value:
-            case c.SmtpCommand():
-                return self._send_command(value)
-            case c.Response() | c.Cancel():
-                self._send_response(value)
-            case Chunk() | End():
-                self._send_text(value)
-            case _:
-                raise LocalProtocolError(f"{value!r} is nothing that SMTP can send")
+        if isinstance(value, c.SmtpCommand):
+            return self._send_command(value)
+        if isinstance(value, Chunk):
+            self._send_chunk(value)
+        elif isinstance(value, End):
+            self._send_end()
+        elif isinstance(value, _TURN):
+            self._send_response(value)
+        else:
+            raise LocalProtocolError(f"{value!r} is nothing that SMTP can send")
         return None
 
     def _send_command(self, command: c.SmtpCommand[Any]) -> Call[Any]:
@@ -278,23 +281,26 @@ class Client(ClientConnection[Event]):
         self._unsaid = self._in_flight[0]
         self._write(value.write(), value.masked())
 
-    def _send_text(self, value: Chunk | End) -> None:
+    def _send_chunk(self, chunk: Chunk) -> None:
+        if self._body is None:
+            raise LocalProtocolError("no text is awaited: Chunk")
+        self._chunk_ends = check_line_ends(self._chunk_ends, chunk.data)
+        data = self._body.take(chunk.data)
+        if data:
+            self._out.append(data)
+
+    def _send_end(self) -> None:
         if self._body is None or self._by_hand is None:
-            raise LocalProtocolError(f"no text is awaited: {type(value).__name__}")
-        if isinstance(value, Chunk):
-            self._chunk_ends = check_line_ends(self._chunk_ends, value.data)
-            data = self._body.take(value.data)
-            if data:
-                self._out.append(data)
-        else:
-            self._end_text(self._by_hand, self._body.end())
+            raise LocalProtocolError("no text is awaited: End")
+        self._end_text(self._by_hand, self._body.end())
 
     def _end_text(self, call: Call[Any], data: bytes) -> None:
         self._body = self._by_hand = None
         self._body_said = True
         self._unsaid = call
         self._write(data, b"(a message)")
-        self._write_held()
+        if self._held:
+            self._write_held()
 
     def data_to_send(self) -> list[bytes]:
         self._taken = len(self._in_flight)
@@ -319,11 +325,11 @@ class Client(ClientConnection[Event]):
             if self._events:
                 return self._events.popleft()
             if self._replies or self._read_ahead():
-                line, reply = self._replies.pop()
+                line, final = self._replies.pop()
                 self._in.drop(len(line) + 2)
                 if self.trace is not None:
                     self._heard(line)
-                return self._complete(self._in_flight[0], reply)
+                return self._complete(self._in_flight[0], final)
             if self._await_tls:
                 return None
             if self._due is not None and self._body is None:
