@@ -153,9 +153,9 @@ def stuff(conns: list[smtp.Client], bodies: list[bytes]) -> list[list[bytes]]:
 
 
 def stuff_row(scale: float) -> Row:
-    bodies = [message(seed, 4000) for seed in range(max(20, int(1000 * scale)))]
+    bodies = [message(seed, 20_000) for seed in range(max(20, int(400 * scale)))]
     count = len(bodies)
-    row = Row("smtp.stuff", "4 KB message", count, list(map(stuffed, bodies)), [
+    row = Row("smtp.stuff", "20 KB message", count, list(map(stuffed, bodies)), [
         Contestant("mailproto", "bytes", lambda conns: stuff(conns, bodies),
                    lambda got: list(map(b"".join, got)), lambda: sending(count)),
         Contestant("smtplib", "bytes", lambda peers: smtplib.stuff(peers, bodies),

@@ -566,8 +566,6 @@ class Other(Parameter):
 
 def read_parameters(verb: Verb, text: str) -> tuple[Parameter, ...]:
     """All of them, in order; raises Refusal for what cannot stand there."""
-    if not text:
-        return ()
     parameters = tuple(map(_read, text.split(" ")))
     check_parameters(verb, parameters)
     return parameters
@@ -596,5 +594,5 @@ def check_parameters(verb: Verb, parameters: Iterable[Parameter]) -> None:
         if word in seen:
             raise refuse(f"{word} stands there twice")
         seen.add(word)
-    if {"HOLDFOR", "HOLDUNTIL"} <= seen:
+    if "HOLDFOR" in seen and "HOLDUNTIL" in seen:
         raise refuse("either HOLDFOR or HOLDUNTIL")

@@ -181,6 +181,12 @@ class Reply:
 
 
 @lru_cache(maxsize=256)
+def written(reply: Reply) -> bytes:
+    """``reply.write()``: servers say the same over and over."""
+    return reply.write()
+
+
+@lru_cache(maxsize=256)
 def _read_head(head: bytes) -> tuple[int, EnhancedCode | None] | None:
     """What comes before the text of a reply, ``250 2.1.5``; ``None``: look closely."""
     code, _, status = head.decode("ascii").rstrip(" ").partition(" ")
@@ -382,6 +388,9 @@ class EhloData:
     )
     #: RFC 9422: limits by name, upper-case; none if one of them is malformed
     limits: Mapping[str, str] = field(init=False, repr=False, compare=False, hash=False)
+    #: RFC 1870: octets of the largest message; 0 is no limit that is told.
+    #: ``None``: SIZE is not known there, and cannot be said with MAIL.
+    size: int | None = field(init=False, repr=False, compare=False, hash=False)
 
     def __post_init__(self) -> None:
         check_text(self.domain + self.greeting, "domain and greeting")
@@ -394,6 +403,7 @@ class EhloData:
         }
         object.__setattr__(self, "_known", known)
         object.__setattr__(self, "limits", self._read_limits())
+        object.__setattr__(self, "size", self._read_size())
 
     @property
     def ok(self) -> bool:
@@ -435,12 +445,7 @@ class EhloData:
         """RFC 2920."""
         return "PIPELINING" in self
 
-    @property
-    def size(self) -> int | None:
-        """RFC 1870: octets of the largest message; 0 is no limit that is told.
-
-        ``None``: SIZE is not known there, and cannot be said with MAIL.
-        """
+    def _read_size(self) -> int | None:
         return self._number("SIZE", 0) if "SIZE" in self else None
 
     @property

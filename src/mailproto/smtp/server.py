@@ -20,12 +20,15 @@ from .responses import (
     Greeting,
     Refusal,
     Reply,
+    written,
 )
 from .state import BEFORE_TLS, JUNK, SMTP, Dialect, Limits, Progress, State, no
 
 Said = Greeting | Reply | EhloData | Challenge
 Event = c.SmtpCommand[Any] | c.Response | c.Cancel | Chunk | End | Bad[Reply] | Closed
 
+_SILENT = (State.GREETING, State.TURNED, State.CLOSED)  # nothing is heard in these
+_FRESH = (c.Mail, c.Hello, c.Rset)  # whatever was refused before is over
 _OBSOLETE = frozenset({b"SEND", b"SOML", b"SAML", b"TURN"})  # RFC 5321 appendix F
 
 
@@ -57,6 +60,7 @@ class Server(ServerConnection[Said, Event, Reply]):
         super().__init__(security, self.limits)
         self.dialect: Final = dialect
         self.newlines: Final = newlines
+        self._max_line = max(self.limits.command, self.limits.sasl_line)
         self._now = Progress(dialect)
         self._asked: c.SmtpCommand[Any] | Bad[Reply] | None = None
         self._challenged = False
@@ -91,6 +95,8 @@ class Server(ServerConnection[Said, Event, Reply]):
 
     def _say(self, value: Said) -> None:
         match value:
+            case Reply() if value.code != 421 and self._may_reply():
+                self._reply(value)
             case Greeting() if self.state is State.GREETING and not self._await_tls:
                 self._write(value.write())
                 self._now.state = State.START if value.ok else State.CLOSED
@@ -107,8 +113,6 @@ class Server(ServerConnection[Said, Event, Reply]):
                 self._asked = self._coming = self._refused = None
                 self._challenged = False
                 self._now.state = State.CLOSED
-            case Reply() if self._may_reply():
-                self._reply(value)
             case _:
                 raise self._not_now(value)
 
@@ -135,8 +139,10 @@ class Server(ServerConnection[Said, Event, Reply]):
 
     def _with_code(self, reply: Reply) -> Reply:
         """RFC 2034 4: where enhanced codes were announced, every reply has one."""
+        if reply.enhanced is not None:
+            return reply
         offered = self._now.offered
-        if offered is None or not offered.enhancedstatuscodes or reply.enhanced:
+        if offered is None or not offered.enhancedstatuscodes:
             return reply
         category = reply.code // 100
         if category == 3 or isinstance(self._asked, c.Hello):
@@ -147,7 +153,7 @@ class Server(ServerConnection[Said, Event, Reply]):
         asked = self._asked
         if not self._fits(asked, reply):
             raise self._not_now(reply)
-        line = self._with_code(reply).write()
+        line = written(self._with_code(reply))
         if self._ended is None:
             self._write(line)
             if isinstance(asked, c.Data) and reply.code == 354:
@@ -165,6 +171,8 @@ class Server(ServerConnection[Said, Event, Reply]):
     def _fits(self, asked: object, reply: Reply) -> bool:
         """Whether *reply* can be an answer at all."""
         match asked:
+            case c.SmtpCommand(plain=True):
+                return not 300 <= reply.code < 400
             case Bad():
                 return reply.code >= 400
             case c.Ehlo() | c.Lhlo():
@@ -189,8 +197,10 @@ class Server(ServerConnection[Said, Event, Reply]):
         else:
             self._now.refused(asked, sent=sent)
             self._doomed |= isinstance(asked, c.Envelope | c.Content)
-        if self.state not in (State.RCPT, State.CHUNKS):
+        if self._message is not None and self.state not in (State.RCPT, State.CHUNKS):
             self._message = None
+        if asked.plain:
+            return
         match asked:
             case c.StartTls() if ok:
                 self._start_tls()
@@ -212,12 +222,12 @@ class Server(ServerConnection[Said, Event, Reply]):
             return self._read_text(self._coming)
         if self._challenged:
             return self._read_response()
-        if self.state is State.CLOSED:
-            return Closed()
-        if self._asked is not None or self.state in (State.GREETING, State.TURNED):
+        state = self._now.state
+        if state in _SILENT:
+            return Closed() if state is State.CLOSED else PAUSED
+        if self._asked is not None:
             return PAUSED
-        limits = self.limits
-        line = self._take_command(max(limits.command, limits.sasl_line), "command")
+        line = self._take_command(self._max_line, "command")
         if line is None:
             return None
         if isinstance(line, LimitExceeded):
@@ -225,7 +235,8 @@ class Server(ServerConnection[Said, Event, Reply]):
             event = self._bad(b"", no(500, "line too long", 5, 2))
         else:
             event = self._command(line)
-        self._heard(b"(no command)" if isinstance(event, Bad) else event.masked())
+        if self.trace is not None:
+            self._heard(b"(no command)" if isinstance(event, Bad) else event.masked())
         if self._refused is not None:
             return self._read_refused()
         self._asked = event
@@ -237,7 +248,7 @@ class Server(ServerConnection[Said, Event, Reply]):
         verb, _, argument = line.rstrip(b" \t").partition(b" ")
         verb = verb.upper()
         kind = self.dialect.verbs.get(verb)
-        if verb != b"AUTH" and len(line) + 2 > self.limits.command:
+        if len(line) + 2 > self.limits.command and verb != b"AUTH":
             return self._bad(line, no(500, "line too long", 5, 2))
         if kind is None:
             if verb in _OBSOLETE:
@@ -276,19 +287,20 @@ class Server(ServerConnection[Said, Event, Reply]):
 
     def _refusal(self, command: c.SmtpCommand[Any]) -> Reply | None:
         """What the server says by itself, where the protocol leaves no choice."""
-        demanded = self.security is Security.STARTTLS and not self.tls
-        if demanded and type(command) not in BEFORE_TLS:
+        if self.tls_demanded and type(command) not in BEFORE_TLS:
             return no(530, "start TLS first", 7, 0)
         why_not = self._now.why_not(command, tls=self.tls)
         if why_not is not None:
             return why_not
-        if command.reveals_secret and self.cleartext_refused:
+        if isinstance(command, c.Rcpt):
+            if self._now.rcpts >= self.limits.recipients:
+                return no(452, "too many recipients", 5, 3)
+        elif isinstance(command, c.Bdat):
+            chunks = self._message.chunks if self._message is not None else 0
+            if chunks >= self.limits.chunks:
+                return no(552, "too many chunks", 3, 4)
+        elif command.reveals_secret and self.cleartext_refused:
             return no(538, "no password in the clear: start TLS first", 7, 11)
-        if isinstance(command, c.Rcpt) and self._now.rcpts >= self.limits.recipients:
-            return no(452, "too many recipients", 5, 3)
-        chunks = self._message.chunks if self._message is not None else 0
-        if isinstance(command, c.Bdat) and chunks >= self.limits.chunks:
-            return no(552, "too many chunks", 3, 4)
         return None
 
     def _bad(self, line: bytes, hint: Reply) -> Bad[Any]:
@@ -323,7 +335,7 @@ class Server(ServerConnection[Said, Event, Reply]):
             what = "too many commands that bring no mail"
             hint = no(421, what, 7, 0)
             raise LimitExceeded("junk_commands", allowed, what, hint)
-        if isinstance(command, c.Mail | c.Hello | c.Rset):
+        if isinstance(command, _FRESH):
             self._doomed, self._excused = False, 0
 
     def _begin(self, size: int | None, refusal: Reply | None = None) -> None:
@@ -351,7 +363,8 @@ class Server(ServerConnection[Said, Event, Reply]):
             if not self._over:
                 return None
         self._over, self._coming = False, None
-        self._heard(b"(%d octets)" % coming.size)
+        if self.trace is not None:
+            self._heard(b"(%d octets)" % coming.size)
         if self._refused is not None:
             line, hint = self._refused
             self._refused = None
