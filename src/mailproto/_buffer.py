@@ -8,10 +8,14 @@ the time is linear in the bytes, however they are cut.
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from .errors import LimitExceeded
+
+Search: TypeAlias = Callable[[bytes, int, int], re.Match[bytes] | None]
 
 AHEAD: Final = 2048  # octets that are looked at for lines at once
 
@@ -93,10 +97,11 @@ class ReceiveBuffer:
                 self._cut.clear()
             return False
 
-    def take(self, at_most: int) -> bytes:
+    def take(self, at_most: int, until: Search | None = None) -> bytes:
         """Up to *at_most* of the bytes that are here; ``b""`` when there are none.
 
-        A read that fits is handed on as the object that came in.
+        What *until* finds among them is the last of them.  A read that fits is handed
+        on as the object that came in.
         """
         if self._cut:
             self._data = bytes(self._cut) + self._data[self._start :]
@@ -105,6 +110,9 @@ class ReceiveBuffer:
         elif self._start == len(self._data) and not self._next_read():
             return b""
         end = min(self._start + at_most, len(self._data))
+        if until is not None:
+            found = until(self._data, self._start, end)
+            end = end if found is None else found.end()
         data = self._data[self._start : end]
         self._start = end
         return data

@@ -42,12 +42,16 @@ class Unstuffer:
         ``(b"", False)``: more bytes are needed.  What follows the end stays in
         the buffer.
         """
-        while data := buffer.take(CHUNK):
-            text = self._held + data if self._held else data
-            found = _find_end(text)
-            if found is not None:
-                buffer.untake(len(text) - found.end())
-                return self._unstuff(text, found.start() + 2), True
+        while data := buffer.take(CHUNK, _find_end):
+            text, ended = data, data.endswith(END)
+            if self._held:
+                text = self._held + data
+                found = _find_end(text, 0, len(self._held) + len(END) - 1)
+                if found is not None:  # it had begun before
+                    buffer.untake(len(text) - found.end())
+                    text, ended = text[: found.end()], True
+            if ended:
+                return self._unstuff(text, len(text) - len(b".\r\n")), True
             kept = next((n for n in (4, 3, 2, 1) if text.endswith(END[:n])), 0)
             self._held = END[:kept]
             if kept == len(text):

@@ -121,6 +121,8 @@ def _table(hellos: Iterable[Command]) -> Table:
     }
 
 
+_NOTHING: Final = EhloData("")
+
 # RFC 3207 4: what a server that demands TLS obeys without it.
 BEFORE_TLS: Final = frozenset({c.Ehlo, c.Lhlo, c.Noop, c.StartTls, c.Quit})
 
@@ -253,9 +255,9 @@ class Progress:
         return None
 
     def _why_not_parameters(self, command: c.Envelope) -> Reply | None:
-        nothing = EhloData("")
+        offered = self.offered if self.offered is not None else _NOTHING
         for parameter in command.parameters:
-            why_not = parameter.why_not(self.offered or nothing)
+            why_not = parameter.why_not(offered)
             if why_not is not None:
                 return why_not
         return None
