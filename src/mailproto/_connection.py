@@ -102,6 +102,7 @@ class Connection(ABC, Generic[Sent, Event]):
         self._in = ReceiveBuffer()
         self._out: list[bytes] = []
         self._await_tls = security is Security.IMPLICIT
+        self._wants_tls = security is Security.STARTTLS
         self._failure: RemoteProtocolError | None = None
         self._base_limits = limits
         #: told who speaks ("C" or "S") and what: one line without its CRLF, or a
@@ -132,7 +133,7 @@ class Connection(ABC, Generic[Sent, Event]):
     @property
     def tls_demanded(self) -> bool:
         """Whether nothing of worth may be said yet, for want of TLS."""
-        return self.security is Security.STARTTLS and not self.tls
+        return not self.tls and self._wants_tls
 
     @property
     def tls_due(self) -> bool:

@@ -32,6 +32,10 @@ class Newlines(Enum):
     KEEP = "keep"  #: nothing; who reads it must know what he does
 
 
+# Python 3.11 takes long to look a member up in its Enum.
+_REJECT, _NORMALIZE, _KEEP = Newlines
+
+
 def _all_whole(data: bytes) -> bool:
     """Whether each CR and LF in *data* is one half of a CRLF.
 
@@ -56,14 +60,14 @@ class LineEnds:
 
     def take(self, data: bytes) -> bytes:
         """What goes on of *data*: the very object, if there is nothing to be done."""
-        if self.policy is Newlines.KEEP or not data:
+        if self.policy is _KEEP or not data:
             return data
         text = b"\r" + data if self._cr else data
         self._cr = data[-1] == 0x0D
         if self._cr:  # the LF may be the first of what follows
             text = text[:-1]
         good = _all_whole(text)
-        if self.policy is Newlines.REJECT:
+        if self.policy is _REJECT:
             self.bad |= not good or b"\0" in text
             return data
         if good:
@@ -74,14 +78,14 @@ class LineEnds:
     def end(self) -> bytes:
         """What is still to go on when the message is over."""
         held, self._cr = self._cr, False
-        if held and self.policy is Newlines.REJECT:
+        if held and self.policy is _REJECT:
             self.bad = True
-        return b"\r\n" if held and self.policy is Newlines.NORMALIZE else b""
+        return b"\r\n" if held and self.policy is _NORMALIZE else b""
 
 
 def check_line_ends(ends: LineEnds, data: bytes) -> LineEnds:
     """*ends* after *data*; raises LocalProtocolError if that must not be sent."""
-    if ends.policy is Newlines.KEEP:
+    if ends.policy is _KEEP:
         return ends
     after = copy(ends)
     after.take(data)

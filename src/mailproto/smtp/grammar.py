@@ -113,7 +113,8 @@ def read_number(text: str, what: str, most: int = MAX_NUMBER, least: int = 0) ->
     if not _NUMBER.fullmatch(text):
         raise ValueError(f"{what} must be a number")
     number = int(text)
-    check_number(number, what, most, least)
+    if not least <= number <= most:
+        check_number(number, what, most, least)
     return number
 
 

@@ -114,6 +114,8 @@ class Reply:
     code: int
     text: str = ""  #: lines are separated by LF
     enhanced: EnhancedCode | None = None
+    # What write() gave: servers say the same over and over.
+    _written: bytes | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not 200 <= self.code <= 559 or self.code // 10 % 10 > 5:
@@ -147,6 +149,12 @@ class Reply:
 
     def write(self) -> bytes:
         """All of it, each line with its CRLF."""
+        if self._written is None:
+            object.__setattr__(self, "_written", self._write())
+            assert self._written is not None
+        return self._written
+
+    def _write(self) -> bytes:
         lines = self.lines
         if self.enhanced is not None:
             same = str(self.enhanced)
@@ -181,12 +189,6 @@ class Reply:
 
 
 @lru_cache(maxsize=256)
-def written(reply: Reply) -> bytes:
-    """``reply.write()``: servers say the same over and over."""
-    return reply.write()
-
-
-@lru_cache(maxsize=256)
 def _read_head(head: bytes) -> tuple[int, EnhancedCode | None] | None:
     """What comes before the text of a reply, ``250 2.1.5``; ``None``: look closely."""
     code, _, status = head.decode("ascii").rstrip(" ").partition(" ")
@@ -198,6 +200,7 @@ def _read_head(head: bytes) -> tuple[int, EnhancedCode | None] | None:
 _set_code = Reply.__dict__["code"].__set__
 _set_text = Reply.__dict__["text"].__set__
 _set_enhanced = Reply.__dict__["enhanced"].__set__
+_set_written = Reply.__dict__["_written"].__set__
 
 
 @lru_cache(maxsize=256)
@@ -218,6 +221,7 @@ def read_final(line: bytes) -> Reply | None:
     _set_code(reply, head[0])
     _set_text(reply, text)
     _set_enhanced(reply, head[1])
+    _set_written(reply, None)
     return reply
 
 

@@ -20,7 +20,6 @@ from .responses import (
     Greeting,
     Refusal,
     Reply,
-    written,
 )
 from .state import BEFORE_TLS, JUNK, SMTP, Dialect, Limits, Progress, State, no
 
@@ -28,6 +27,7 @@ Said = Greeting | Reply | EhloData | Challenge
 Event = c.SmtpCommand[Any] | c.Response | c.Cancel | Chunk | End | Bad[Reply] | Closed
 
 _SILENT = (State.GREETING, State.TURNED, State.CLOSED)  # nothing is heard in these
+_IN_MESSAGE = (State.RCPT, State.CHUNKS)
 _FRESH = (c.Mail, c.Hello, c.Rset)  # whatever was refused before is over
 _OBSOLETE = frozenset({b"SEND", b"SOML", b"SAML", b"TURN"})  # RFC 5321 appendix F
 
@@ -94,9 +94,10 @@ class Server(ServerConnection[Said, Event, Reply]):
     # -- out -------------------------------------------------------------------
 
     def _say(self, value: Said) -> None:
+        if isinstance(value, Reply) and value.code != 421 and self._may_reply():
+            self._reply(value)
+            return
         match value:
-            case Reply() if value.code != 421 and self._may_reply():
-                self._reply(value)
             case Greeting() if self.state is State.GREETING and not self._await_tls:
                 self._write(value.write())
                 self._now.state = State.START if value.ok else State.CLOSED
@@ -153,7 +154,7 @@ class Server(ServerConnection[Said, Event, Reply]):
         asked = self._asked
         if not self._fits(asked, reply):
             raise self._not_now(reply)
-        line = written(self._with_code(reply))
+        line = self._with_code(reply).write()
         if self._ended is None:
             self._write(line)
             if isinstance(asked, c.Data) and reply.code == 354:
@@ -170,9 +171,9 @@ class Server(ServerConnection[Said, Event, Reply]):
 
     def _fits(self, asked: object, reply: Reply) -> bool:
         """Whether *reply* can be an answer at all."""
+        if isinstance(asked, c.SmtpCommand) and asked.plain:
+            return not 300 <= reply.code < 400
         match asked:
-            case c.SmtpCommand(plain=True):
-                return not 300 <= reply.code < 400
             case Bad():
                 return reply.code >= 400
             case c.Ehlo() | c.Lhlo():
@@ -189,7 +190,8 @@ class Server(ServerConnection[Said, Event, Reply]):
         """All of the answer was said: what follows from it?"""
         sent = self._ended is not None
         self._asked = self._ended = None
-        self._granted, self._rounds = False, 0
+        self._granted = False
+        self._rounds = 0
         if not isinstance(asked, c.SmtpCommand):
             return
         if ok:
@@ -197,7 +199,7 @@ class Server(ServerConnection[Said, Event, Reply]):
         else:
             self._now.refused(asked, sent=sent)
             self._doomed |= isinstance(asked, c.Envelope | c.Content)
-        if self._message is not None and self.state not in (State.RCPT, State.CHUNKS):
+        if self._message is not None and self._now.state not in _IN_MESSAGE:
             self._message = None
         if asked.plain:
             return
@@ -240,7 +242,7 @@ class Server(ServerConnection[Said, Event, Reply]):
         if self._refused is not None:
             return self._read_refused()
         self._asked = event
-        if not isinstance(event, Bad):
+        if type(event) in JUNK or self._doomed or self._excused:
             self._count_junk(event)
         return event
 
@@ -273,6 +275,8 @@ class Server(ServerConnection[Said, Event, Reply]):
         self, line: bytes, command: c.SmtpCommand[Any]
     ) -> c.SmtpCommand[Any] | Bad[Reply]:
         refusal = self._refusal(command)
+        if refusal is None and command.plain:
+            return command
         if isinstance(command, c.Bdat):
             self._begin(command.size, refusal)
             self._refused = None if refusal is None else (line, refusal)
@@ -299,7 +303,7 @@ class Server(ServerConnection[Said, Event, Reply]):
             chunks = self._message.chunks if self._message is not None else 0
             if chunks >= self.limits.chunks:
                 return no(552, "too many chunks", 3, 4)
-        elif command.reveals_secret and self.cleartext_refused:
+        elif not self.tls and command.reveals_secret and self.cleartext_refused:
             return no(538, "no password in the clear: start TLS first", 7, 11)
         return None
 
@@ -328,13 +332,14 @@ class Server(ServerConnection[Said, Event, Reply]):
         self._doomed |= kind is c.Mail or self.state is State.MAIL
         return self._bad(line, hint)
 
-    def _count_junk(self, command: c.SmtpCommand[Any]) -> None:
-        self._junk += type(command) in JUNK
-        allowed = self.limits.junk_commands
-        if self._junk > allowed:
-            what = "too many commands that bring no mail"
-            hint = no(421, what, 7, 0)
-            raise LimitExceeded("junk_commands", allowed, what, hint)
+    def _count_junk(self, command: c.SmtpCommand[Any] | Bad[Reply]) -> None:
+        if type(command) in JUNK:
+            self._junk += 1
+            allowed = self.limits.junk_commands
+            if self._junk > allowed:
+                what = "too many commands that bring no mail"
+                hint = no(421, what, 7, 0)
+                raise LimitExceeded("junk_commands", allowed, what, hint)
         if isinstance(command, _FRESH):
             self._doomed, self._excused = False, 0
 

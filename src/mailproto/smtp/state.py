@@ -265,9 +265,10 @@ class Progress:
     def _why_not_mail(self, command: c.Mail, tls: bool) -> Reply | None:
         if command.parameters and not tls and command.get(RequireTls) is not None:
             return no(530, "REQUIRETLS needs TLS (RFC 8689 4.1)", 7, 0)
-        most = self.offered.limit("MAILMAX") if self.offered is not None else None
-        if most is not None and self.mails >= most:
-            return no(452, f"only {most} messages in one session", 5, 3)
+        if self.offered is not None and self.offered.limits:
+            most = self.offered.limit("MAILMAX")
+            if most is not None and self.mails >= most:
+                return no(452, f"only {most} messages in one session", 5, 3)
         return self._why_not_parameters(command) if command.parameters else None
 
     def _why_not_rcpt(self, command: c.Rcpt, tls: bool) -> Reply | None:
