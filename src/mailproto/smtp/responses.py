@@ -83,8 +83,12 @@ def split_enhanced(code: int, text: str) -> tuple[EnhancedCode | None, str]:
     found = _ENHANCED.match(text)
     if found is None or code // 100 != int(found[1]):
         return None, text
-    enhanced = EnhancedCode(int(found[1]), int(found[2]), int(found[3]))
-    return enhanced, text[found.end() :]
+    return _enhanced(*found.groups()), text[found.end() :]
+
+
+@lru_cache(maxsize=256)
+def _enhanced(category: str, subject: str, detail: str) -> EnhancedCode:
+    return EnhancedCode(int(category), int(subject), int(detail))
 
 
 def split_line(line: bytes) -> tuple[int, bool, bytes]:
@@ -203,18 +207,25 @@ _set_enhanced = Reply.__dict__["enhanced"].__set__
 _set_written = Reply.__dict__["_written"].__set__
 
 
-@lru_cache(maxsize=256)
-def read_final(line: bytes) -> Reply | None:
-    """The reply that *line* is, if no other line or reply belongs to it.
+def _read_lines(said: bytes) -> Reply | None:
+    try:
+        reply = Reply.read(*said.split(b"\r\n"))
+    except ValueError:
+        return None
+    return None if reply.code == 421 or 300 <= reply.code < 400 else reply
 
-    That is most of what servers say, and they say the same over and over.  ``None``:
-    it has to be looked at in its place.
+
+@lru_cache(maxsize=256)
+def read_final(said: bytes) -> Reply | None:
+    """The reply that *said* is, if it is a plain one: most are.
+
+    Servers say the same over and over.  ``None``: it has to be looked at in its place.
     """
-    found = _HEAD.match(line)
+    found = _HEAD.match(said)
     head = _read_head(found[0]) if found is not None else None
     if found is None or head is None:
-        return None
-    text = line[found.end() :].decode("utf-8", "replace")
+        return _read_lines(said) if said[3:4] == b"-" else None
+    text = said[found.end() :].decode("utf-8", "replace")
     if not text.isascii() or not text.isprintable():
         return None
     reply = object.__new__(Reply)  # all that its constructor checks has been seen to

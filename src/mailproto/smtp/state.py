@@ -165,8 +165,9 @@ class Progress:
         kind = type(command)
         dialect = self.dialect
         self.state = dialect.table.get((self.state, kind), self.state)
-        if kind in dialect.effects:
-            dialect.effects[kind](self, command, answer)
+        effect = dialect.effects.get(kind)
+        if effect is not None:
+            effect(self, command, answer)
 
     def _hello(self, command: c.Hello[Any], answer: object) -> None:
         self.offered = answer if isinstance(answer, EhloData) else None
