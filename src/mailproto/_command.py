@@ -77,15 +77,14 @@ class Call(Generic[T]):
 
         Raises LimitExceeded("collected") for more data than that allows.
         """
-        match event:
-            case Completed(call=call) if call is self:
-                self._answer = event.answer
-            case Part(call=call) if call is self:
-                self._collect(event.value)
-            case _ if self.command.claims(event):
-                self._collect(event)
-            case _:
-                return False
+        if isinstance(event, Part) and event.call is self:
+            self._collect(event.value)
+        elif isinstance(event, Completed) and event.call is self:
+            self._answer = event.answer
+        elif self.command.claims(event):
+            self._collect(event)
+        else:
+            return False
         return True
 
     def _collect(self, value: Any) -> None:

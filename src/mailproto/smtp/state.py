@@ -193,9 +193,7 @@ class Progress:
     def _add(self, command: c.Rcpt, answer: object) -> None:
         if self.state is _RCPT:
             self.accepted += 1
-            self.rcpts += 1
-            if self.offered is not None and self.offered.limits:
-                self.domains |= _domain(command)
+            self._count(command)
 
     def _end(self, command: c.Content, answer: object) -> None:
         if self.state is State.CHUNKS and command.ends_message:
@@ -209,9 +207,7 @@ class Progress:
             case c.Mail():
                 self.mails += 1
             case c.Rcpt():
-                self.rcpts += 1
-                if self.offered is not None and self.offered.limits:
-                    self.domains |= _domain(command)
+                self._count(command)
             case c.Data() if sent and self.state is State.RCPT:
                 self.state = State.READY
             case c.Data():
