@@ -105,6 +105,7 @@ class Connection(ABC, Generic[Sent, Event]):
         self._in = ReceiveBuffer()
         self._out: list[bytes] = []
         self._await_tls = security is Security.IMPLICIT
+        self._wants_tls = security is Security.STARTTLS
         self._failure: RemoteProtocolError | None = None
         self._base_limits = limits
         #: told who speaks ("C" or "S") and what: one line without its CRLF, or a
@@ -135,7 +136,7 @@ class Connection(ABC, Generic[Sent, Event]):
     @property
     def tls_demanded(self) -> bool:
         """Whether nothing of worth may be said yet, for want of TLS."""
-        return self.security is Security.STARTTLS and not self.tls
+        return not self.tls and self._wants_tls
 
     @property
     def tls_due(self) -> bool:
@@ -258,7 +259,7 @@ A = TypeVar("A", bound=LastWord)
 # What web browsers and scanners say to a mail server: RFC 9110 9, and WebDAV's.  A
 # body that follows may well be a conversation in our protocol, so the first such
 # line is the last (the cross-protocol attack of ALPACA, 2021).
-_HTTP = re.compile(rb"[A-Z]+ [^ ]+ HTTP/[0-9.]+|(GET|POST|PUT|CONNECT|HEAD|OPTIONS) .*")
+_HTTP = re.compile(rb"[A-Z]++ [^ ]++ HTTP/[0-9]|(?:GET|POST|PUT|CONNECT|HEAD|OPTIONS) ")
 
 
 class ServerConnection(Connection[Sent, Event], Generic[Sent, Event, A]):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final, TypeVar, overload
 
 from .._command import (
@@ -34,10 +36,12 @@ from .responses import (
     Reply,
     fault_of,
     mend_extension,
-    read_reply,
+    read_final,
     split_line,
 )
-from .state import BEFORE_TLS, SMTP, Dialect, Limits, Progress, State
+from .state import BEFORE_TLS, IN_TRANSACTION, SMTP, Dialect, Limits, Progress, State
+
+_TURN = (c.Response, c.Cancel)
 
 R = TypeVar("R")
 Answer = Reply | EhloData | Deliveries
@@ -98,6 +102,8 @@ class Client(ClientConnection[Event]):
         self._by_hand: Call[Any] | None = None  # whose text is not over
         self._body: Outgoing | None = None  # where it may be sent now
         self._body_said = False  # 354 came, and all of the text is written
+        # Replies that were read before their turn, with their lines, the next one last:
+        self._replies: list[tuple[bytes, Reply]] = []
         # Of the reply that is being read:
         self._line: bytes | None = None  # taken, and not understood yet
         self._excused = False  # that line deviates, and this has been said
@@ -149,15 +155,16 @@ class Client(ClientConnection[Event]):
         """
         if self._failure is not None:
             raise self._failure
-        match value:
-            case c.SmtpCommand():
-                return self._send_command(value)
-            case c.Response() | c.Cancel():
-                self._send_response(value)
-            case Chunk() | End():
-                self._send_text(value)
-            case _:
-                raise LocalProtocolError(f"{value!r} is nothing that SMTP can send")
+        if isinstance(value, c.SmtpCommand):
+            return self._send_command(value)
+        if isinstance(value, Chunk):
+            self._send_chunk(value)
+        elif isinstance(value, End):
+            self._send_end()
+        elif isinstance(value, _TURN):
+            self._send_response(value)
+        else:
+            raise LocalProtocolError(f"{value!r} is nothing that SMTP can send")
         return None
 
     def _send_command(self, command: c.SmtpCommand[Any]) -> Call[Any]:
@@ -284,23 +291,26 @@ class Client(ClientConnection[Event]):
         self._unsaid = self._in_flight[0]
         self._write(value.write(), value.masked())
 
-    def _send_text(self, value: Chunk | End) -> None:
+    def _send_chunk(self, chunk: Chunk) -> None:
+        if self._body is None:
+            raise LocalProtocolError("no text is awaited: Chunk")
+        self._chunk_ends = check_line_ends(self._chunk_ends, chunk.data)
+        data = self._body.take(chunk.data)
+        if data:
+            self._out.append(data)
+
+    def _send_end(self) -> None:
         if self._body is None or self._by_hand is None:
-            raise LocalProtocolError(f"no text is awaited: {type(value).__name__}")
-        if isinstance(value, Chunk):
-            self._chunk_ends = check_line_ends(self._chunk_ends, value.data)
-            data = self._body.take(value.data)
-            if data:
-                self._out.append(data)
-        else:
-            self._end_text(self._by_hand, self._body.end())
+            raise LocalProtocolError("no text is awaited: End")
+        self._end_text(self._by_hand, self._body.end())
 
     def _end_text(self, call: Call[Any], data: bytes) -> None:
         self._body = self._by_hand = None
         self._body_said = True
         self._unsaid = call
         self._write(data, b"(a message)")
-        self._write_held()
+        if self._held:
+            self._write_held()
 
     def data_to_send(self) -> list[bytes]:
         self._taken = len(self._in_flight)
@@ -324,6 +334,13 @@ class Client(ClientConnection[Event]):
         while True:
             if self._events:
                 return self._events.popleft()
+            if self._replies or self._read_ahead():
+                said, whole = self._replies.pop()
+                self._in.drop(len(said) + 2)
+                if self.trace is not None:
+                    for line in said.split(b"\r\n"):
+                        self._heard(line)
+                return self._complete(self._in_flight[0], whole)
             if self._await_tls:
                 return None
             if self._due is not None and self._body is None:
@@ -337,6 +354,44 @@ class Client(ClientConnection[Event]):
             if event is not None:
                 return event
 
+    def _read_ahead(self) -> bool:
+        """Read many replies at once: whether there are any that can be.
+
+        They are those without a fault, to commands that they just end.  That is most of
+        what comes, and it costs a third of what it costs to go line by line.
+        """
+        if not self._in_flight or self._line is not None or self._texts:
+            return False
+        if not self._in_flight[0].command.plain:
+            return False
+        lines = iter(self._in.peek_lines())
+        most = min(MAX_LINE, self.limits.line) - 2
+        for call in islice(self._in_flight, self._taken):
+            said = next(lines, b"")
+            if said[3:4] == b"-":
+                said = self._gather(said, lines, most)
+            elif len(said) > most:
+                break
+            reply = read_final(said)
+            if reply is None or not call.command.plain:
+                break
+            self._replies.append((said, reply))
+        self._replies.reverse()
+        return bool(self._replies)
+
+    def _gather(self, first: bytes, lines: Iterator[bytes], most: int) -> bytes:
+        """The reply of several lines that begins so, if it keeps to all limits."""
+        said = [first]
+        for line in lines:
+            said.append(line)
+            if line[3:4] != b"-":
+                whole = b"\r\n".join(said)
+                limits = self.limits
+                if len(said) <= limits.reply_lines and len(whole) + 2 <= limits.reply:
+                    return whole if max(map(len, said)) <= most else b""
+                break
+        return b""
+
     def _read_reply(self) -> Reply | Event | None:
         """The next whole reply, or an event that comes before it."""
         while True:
@@ -347,10 +402,6 @@ class Client(ClientConnection[Event]):
             if odd and not (self._login or self._excused) and (fault := fault_of(line)):
                 return self._deviates(fault, line, line)
             try:
-                if not self._texts and self._login is None and line[3:4] != b"-":
-                    reply = (read_reply if len(line) < 128 else Reply.read)(line)
-                    self._line = None
-                    return reply
                 event = self._read_line(line)
             except ValueError as error:
                 raise RemoteProtocolError(f"not a reply: {quote(line)}") from error
@@ -556,30 +607,39 @@ class Client(ClientConnection[Event]):
 
     def _complete(self, call: Call[Any], answer: Answer) -> Completed[Answer]:
         command = call.command
-        if self._login is not None:
-            call.cause = self._login.cause
-        if isinstance(answer, Reply) and answer.ok and isinstance(command, c.Hello):
-            answer = self._hello(command, answer)
-        if isinstance(answer, Reply) and not answer.ok:
+        if not command.plain:
+            if self._login is not None:
+                call.cause = self._login.cause
+            if answer.ok and isinstance(command, c.Hello):
+                assert isinstance(answer, Reply)
+                answer = self._hello(command, answer)
+        if answer.ok:
+            self._now.granted(command, answer)
+        else:
+            assert isinstance(answer, Reply)
             self._now.refused(command, sent=self._body_said)
             self._stale, self._failed = True, answer
-        else:
-            if isinstance(command, c.Rcpt):
-                self._recipients.append(command.recipient)
-            self._now.granted(command, answer)
-            self._stale |= isinstance(command, c.Hello)
-        if self.state not in (State.MAIL, State.RCPT, State.CHUNKS):
-            self._recipients, self._deliveries = [], []
+        if self.dialect.lmtp:
+            self._note_recipient(command, answer.ok)
         self._in_flight.popleft()
         self._taken = max(self._taken - 1, 0)  # a refusal may come early
-        self._login = self._due = None
-        self._extensions, self._body_said = [], False
-        if call is self._by_hand:
-            self._by_hand = None
-        self._write_held()
+        if not command.plain:
+            self._login = self._due = None
+            self._extensions, self._body_said = [], False
+            if call is self._by_hand:
+                self._by_hand = None
+        if self._held:
+            self._write_held()
         return Completed(call, answer)
 
+    def _note_recipient(self, command: Any, ok: bool) -> None:
+        if self._now.state not in IN_TRANSACTION:
+            self._recipients, self._deliveries = [], []
+        elif ok and isinstance(command, c.Rcpt):
+            self._recipients.append(command.recipient)
+
     def _hello(self, command: c.Hello[Any], reply: Reply) -> Answer:
+        self._stale = True  # what may be said is known only by now
         if isinstance(command, c.Helo):
             return reply
         return EhloData.join(reply.lines[0], self._extensions)
