@@ -16,10 +16,11 @@ import pytest
 
 from tests.messages import MESSAGES
 
-from . import clients, programs
+from . import clients, daemon, programs
 from . import dovecot as lab
 from .clients import Account, Security
-from .dovecot import Dovecot, ServerFailed
+from .daemon import ServerFailed
+from .dovecot import Dovecot
 from .programs import MissingProgram, ProgramFailed
 
 pytestmark = pytest.mark.interop
@@ -198,7 +199,7 @@ def test_nothing_is_left_when_the_server_is_stopped() -> None:
     with Dovecot() as server:
         poplib_session(server, "implicit").close()
     assert not server.directory.exists()
-    for service in lab.SERVICES:
+    for service in server.services:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((server.host, getattr(server, f"{service}_port")))
 
@@ -216,11 +217,11 @@ def test_server_that_does_not_start_shows_its_log(
 def test_server_takes_other_ports_when_one_is_gone_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with socket.create_server((lab.HOST, 0)) as thief:
-        ports = lab.free_ports(2 * len(lab.SERVICES) - 1)
+    with socket.create_server((daemon.HOST, 0)) as thief:
+        ports = daemon.free_ports(2 * len(Dovecot.services) - 1)
         ports.append(thief.getsockname()[1])
         monkeypatch.setattr(
-            lab, "free_ports", lambda count: [ports.pop() for _ in range(count)]
+            daemon, "free_ports", lambda count: [ports.pop() for _ in range(count)]
         )
         with Dovecot() as server:
             poplib_session(server, "implicit").close()
