@@ -1,4 +1,4 @@
-"""What happens to a test whose mail program is not installed: said once, here.
+"""What happens to a test whose mail program cannot run here: said once, here.
 
 Where CI or MAILPROTO_INTEROP is set it fails. Elsewhere it is skipped, and the end of
 the run says so in capitals.
@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from .dovecot import Dovecot
-from .programs import MissingProgram
+from .programs import Unavailable
 
 REQUIRED = bool(os.environ.get("CI") or os.environ.get("MAILPROTO_INTEROP"))
 NOT_RUN = "INTEROP NOT RUN"
@@ -36,7 +36,7 @@ def pytest_runtest_call() -> Generator[None, None, None]:
 def _judge_missing_programs() -> Generator[None, None, None]:
     try:
         return (yield)
-    except MissingProgram as missing:
+    except Unavailable as missing:
         if REQUIRED:
             raise
         pytest.skip(f"{NOT_RUN}: {missing}")

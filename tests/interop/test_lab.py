@@ -16,20 +16,18 @@ import pytest
 
 from tests.messages import MESSAGES
 
-from . import clients, daemon, programs
+from . import daemon, programs
 from . import dovecot as lab
-from .clients import Account, Security
 from .daemon import ServerFailed
 from .dovecot import Dovecot
-from .programs import MissingProgram, ProgramFailed
+from .pop3_clients import curl, fetchmail, mpop
+from .programs import Account, MissingProgram, ProgramFailed, Security
 
 pytestmark = pytest.mark.interop
 
 Client = Callable[..., list[bytes]]
 
-every_client = pytest.mark.parametrize(
-    "client", [clients.curl, clients.fetchmail, clients.mpop]
-)
+every_client = pytest.mark.parametrize("client", [curl, fetchmail, mpop])
 every_security = pytest.mark.parametrize("security", ["implicit", "stls"])
 
 
@@ -111,15 +109,15 @@ def test_client_finds_an_empty_mailbox(dovecot: Dovecot, client: Client) -> None
 @pytest.mark.parametrize(
     ("client", "mechanism", "command"),
     [
-        (clients.curl, "PLAIN", "PLAIN"),
-        (clients.curl, "CRAM-MD5", "CRAM-MD5"),
-        (clients.curl, "+APOP", "APOP"),
-        (clients.fetchmail, "password", "PLAIN"),
-        (clients.fetchmail, "cram-md5", "CRAM-MD5"),
-        (clients.mpop, "user", "PLAIN"),
-        (clients.mpop, "plain", "PLAIN"),
-        (clients.mpop, "scram-sha-1", "SCRAM-SHA-1"),
-        (clients.mpop, "scram-sha-256", "SCRAM-SHA-256"),
+        (curl, "PLAIN", "PLAIN"),
+        (curl, "CRAM-MD5", "CRAM-MD5"),
+        (curl, "+APOP", "APOP"),
+        (fetchmail, "password", "PLAIN"),
+        (fetchmail, "cram-md5", "CRAM-MD5"),
+        (mpop, "user", "PLAIN"),
+        (mpop, "plain", "PLAIN"),
+        (mpop, "scram-sha-1", "SCRAM-SHA-1"),
+        (mpop, "scram-sha-256", "SCRAM-SHA-256"),
     ],
 )
 def test_client_authenticates_as_told(
