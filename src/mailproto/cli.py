@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from . import __version__, pop3, sasl, sync
+from . import __version__, pop3, sasl, smtp, sync
 from ._command import Chunk, Script
 from ._connection import Security
 from .embedded import MailServer
@@ -150,8 +150,9 @@ def _add_demo(commands: Any) -> None:
     parser = commands.add_parser(
         "demo",
         help="mail through our own server and client, on loopback",
-        description="Start a mail server on loopback, fetch from it over TLS, show the "
-        "conversation, and check that every message arrives octet for octet.",
+        description="Start a mail server on loopback, send to it by SMTP and fetch "
+        "from it by POP3, both over TLS, show the conversations, and check that every "
+        "message arrives octet for octet.",
     )
     parser.set_defaults(run=_demo)
 
@@ -160,29 +161,45 @@ def _demo(options: argparse.Namespace) -> int:
     password = "correct horse battery staple"
     with MailServer() as server:
         server.add_user("ann", password)
+        _say(f"# {len(LETTERS)} messages by SMTP, port {server.ports['submission']}\n")
+        _demo_send(server, password)
+        _say(f"\n# and back by POP3, port {server.ports['pop3']}\n")
+        arrived, version = _demo_fetch(server, password)
+    return _judge(arrived, version)
+
+
+def _demo_send(server: MailServer, password: str) -> None:
+    conn = smtp.Client()
+    conn.trace = _show
+    port, tls = server.ports["submission"], server.client_context()
+    with sync.connect(conn, server.host, port, tls=tls, timeout=60) as session:
+        session.run(smtp.log_in(conn, "ann", password))
         for message in LETTERS.values():
-            server.deliver(message, to="ann")
-        port = server.ports["pop3"]
-        _say(f"# {len(LETTERS)} messages wait on {server.host}, port {port}\n")
-        conn = pop3.Client()
-        conn.trace = _show
-        arrived: list[bytes] = []
-        tls = server.client_context()
-        with sync.connect(conn, server.host, port, tls=tls, timeout=60) as session:
-            session.run(pop3.log_in(conn, "ann", password))
-            for event in session.stream(pop3.fetch_new()):
-                match event:
-                    case pop3.Incoming():
-                        arrived.append(b"")
-                        gathered = bytearray()
-                    case Chunk(data=data):
-                        gathered += data
-                    case pop3.Arrived():
-                        arrived[-1] = bytes(gathered)
-                        event.confirm()
-            version = session.ssl_object.version() if session.ssl_object else "no TLS"
-            session.run(pop3.Quit())
-    return _judge(arrived, str(version))
+            to = ["ann@example.net"]
+            session.run(smtp.send_message(conn, message, "bob@example.org", to))
+        session.run(smtp.Quit())
+
+
+def _demo_fetch(server: MailServer, password: str) -> tuple[list[bytes], str]:
+    """The messages, and the version of TLS."""
+    conn = pop3.Client()
+    conn.trace = _show
+    arrived: list[bytes] = []
+    port, tls = server.ports["pop3"], server.client_context()
+    with sync.connect(conn, server.host, port, tls=tls, timeout=60) as session:
+        session.run(pop3.log_in(conn, "ann", password))
+        for event in session.stream(pop3.fetch_new()):
+            match event:
+                case pop3.Incoming():
+                    gathered = bytearray()
+                case Chunk(data=data):
+                    gathered += data
+                case pop3.Arrived():
+                    arrived.append(bytes(gathered))
+                    event.confirm()
+        version = session.ssl_object.version() if session.ssl_object else "no TLS"
+        session.run(pop3.Quit())
+    return arrived, str(version)
 
 
 def _judge(arrived: Sequence[bytes], version: str) -> int:

@@ -58,7 +58,7 @@ class Talk:
         for name in ("ann", "bob"):
             store.add_user(name, f"{name}'s secret")
             for message in SMALL:
-                store.deliver(name, message)
+                store.deliver(message, [name])
         return store
 
     def run(self, command: Any) -> Any:
@@ -99,7 +99,7 @@ def test_numbers_stay_what_they_were() -> None:
     talk = Talk().log_in()
     names = talk.run(pop3.Uidl())
     talk.run(pop3.Dele(1))
-    talk.store.deliver("ann", b"late\r\n")  # not in this session
+    talk.store.deliver(b"late\r\n", ["ann"])  # not in this session
     assert talk.run(pop3.Uidl()) == names[1:]
     assert talk.run(pop3.Uidl(2)) == [names[1]]
     for command in (
@@ -264,7 +264,7 @@ def test_a_message_that_is_gone_is_no_such_message_and_nobody_elses() -> None:
     talk = Talk().log_in()
     talk.run(pop3.Dele(2))
     talk.store.clear()
-    talk.store.deliver("bob", b"bob's\r\n")
+    talk.store.deliver(b"bob's\r\n", ["bob"])
     for command in (pop3.Retr(1), pop3.Top(1)):
         assert refused(talk, command).text == "no such message"
     talk.run(pop3.Quit())
@@ -319,7 +319,7 @@ def test_numbers_and_names_through_many_sessions(steps: list[tuple[str, int]]) -
 
 def store_letter(store: Store, number: int) -> str:
     """Deliver a letter; its unique-id."""
-    store.deliver("ann", b"Subject: %d\r\n\r\n" % number)
+    store.deliver(b"Subject: %d\r\n\r\n" % number, ["ann"])
     return store.listing("ann")[-1].unique
 
 

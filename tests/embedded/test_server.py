@@ -143,7 +143,7 @@ def test_each_user_has_mail_of_his_own() -> None:
             assert bob.run(pop3.Retr(1)) == b"Subject: for bob\r\n\r\n"
             ann.run(pop3.Dele(1))
             ann.run(pop3.Quit())
-            assert [message.user for message in server.messages] == ["bob"]
+            assert [message.users for message in server.messages] == [("bob",)]
             bob.run(pop3.Quit())
 
 

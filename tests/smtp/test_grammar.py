@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailproto.smtp.grammar import (
     Mailbox,
@@ -188,3 +190,20 @@ def test_dates() -> None:
     ):
         with pytest.raises(ValueError):
             check_date(moment)
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1))
+def test_a_name_is_quoted_where_it_must_be(name: str) -> None:
+    try:
+        mailbox = Mailbox.of(name, "example.org")
+    except ValueError:
+        assert len(name) > 100  # longer than a path may be
+    else:
+        assert mailbox.name == name
+        assert Mailbox.read(str(mailbox)) == mailbox
+
+
+@pytest.mark.parametrize("name", ["", "a\r\nb", "a\0b"])
+def test_a_name_that_no_mailbox_can_have(name: str) -> None:
+    with pytest.raises(ValueError, match="mailbox"):
+        Mailbox.of(name, "example.org")

@@ -88,6 +88,11 @@ class Pop3:
         self._entries: dict[int, Entry] = {}  # numbered once and for all
         self._marked: set[int] = set()
 
+    @property
+    def admitted(self) -> bool:
+        """Whether a session is waited for from command to command."""
+        return self._conn.state is State.TRANSACTION
+
     def greeting(self) -> pop3.Greeting:
         return pop3.Greeting(f"mailproto ready {self._stamp}".rstrip())
 

@@ -2,7 +2,8 @@
 
     with MailServer() as server:
         server.add_user("ann", "secret")
-        server.deliver(b"Subject: hello\r\n\r\n", to="ann")
+        ... smtplib.SMTP(server.host, server.ports["smtp"]) ...
+        message, = server.wait_for(1)
         ... poplib.POP3(server.host, server.ports["pop3"]) ...
 
 It is not a production mail server.
@@ -14,30 +15,54 @@ import asyncio
 import ssl
 import tempfile
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from email import policy
 from email.message import EmailMessage
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 from .. import asyncio as aio
-from .. import pop3
+from .. import pop3, smtp
 from .._command import Chunk, Closed
 from .._connection import Security
-from ..services import SERVICES, Protocol
+from ..services import SERVICES
+from ..smtp import LMTP, Mail, Mailbox, Rcpt
 from .certificate import make_certificate
 from .pop3 import Pop3
+from .smtp import Smtp
 from .store import Store, StoredMessage
 
 LOGIN_TIMEOUT: Final = 180.0  # seconds from the greeting to the log-in: Dovecot
 IDLE_TIMEOUT: Final = 600.0  # seconds between two commands: RFC 1939 3
 
+#: the services that run
+SERVED: Final = ("smtp", "submission", "submissions", "lmtp", "pop3", "pop3s")
+
+
+class Talk(Protocol):
+    """What answers the events of one session."""
+
+    @property
+    def admitted(self) -> bool:
+        """Whether a session is waited for from command to command."""
+
+    def greeting(self) -> Any: ...
+
+    def handle(self, event: Any) -> Iterator[Any]: ...
+
+    def close(self) -> None: ...
+
 
 class MailServer:
-    """POP3, plain and over TLS, on one store; more protocols will follow.
+    """SMTP, submission, LMTP and POP3, plain and over TLS, on one store.
+
+    Mail for ``name@anything`` is for the user *name*, whatever the domain.  The port
+    "smtp" takes mail from anybody for anybody, unless *strangers* is false: then only
+    for users.  "submission" and "submissions" take it from who has logged in, "lmtp"
+    for users.  No mail ever leaves this server.
 
     *path* keeps the mail in a file; else it is gone at the end.  *cleartext* lets
     passwords in without TLS, *apop* offers APOP.  *ports* gives a service a port of
@@ -55,6 +80,7 @@ class MailServer:
         tls: ssl.SSLContext | None = None,
         cleartext: bool = False,
         apop: bool = False,
+        strangers: bool = True,
         login_timeout: float = LOGIN_TIMEOUT,
         idle_timeout: float = IDLE_TIMEOUT,
     ) -> None:
@@ -69,6 +95,7 @@ class MailServer:
         self._wanted = dict(ports or {})
         self._cleartext = cleartext
         self._apop = apop
+        self._strangers = strangers
         self._login_timeout = login_timeout
         self._idle_timeout = idle_timeout
         self._store = Store(path)
@@ -96,11 +123,26 @@ class MailServer:
         """Let *name* log in; mail for him or her is kept from now on."""
         self._store.add_user(name, password)
 
-    def deliver(self, message: bytes | EmailMessage, *, to: str) -> None:
+    def deliver(
+        self, message: bytes | EmailMessage, *, to: str, sender: str = ""
+    ) -> None:
         """Put a message into the mailbox of *to*; KeyError: there is no such user."""
         if isinstance(message, EmailMessage):
             message = message.as_bytes(policy=policy.SMTP)
-        self._store.deliver(to, message, recipients=[to])
+        address = to if "@" in to else str(Mailbox.of(to, "localhost"))
+        self._store.deliver(message, [to], Mail(sender), [Rcpt(address)])
+
+    def wait_for(self, count: int, timeout: float = 10.0) -> list[StoredMessage]:
+        """All messages, as soon as there are *count* or more.
+
+        Raises TimeoutError if there are not within *timeout* seconds.  It blocks: from
+        a coroutine, ``await asyncio.to_thread(server.wait_for, 1)``.
+        """
+        if not self._store.wait_for(count, timeout):
+            there = len(self.messages)
+            what = f"{there} of {count} messages came within {timeout} seconds"
+            raise TimeoutError(what)
+        return self.messages
 
     @property
     def messages(self) -> list[StoredMessage]:
@@ -169,11 +211,10 @@ class MailServer:
         over = asyncio.Event()
         async with AsyncExitStack() as stack:
             for name in SERVED:
-                make, talk = _SPOKEN[SERVICES[name].protocol]
                 server = await stack.enter_async_context(
                     aio.serve(
-                        partial(make, self._security(name)),
-                        partial(talk, self),
+                        partial(self._machine, name),
+                        partial(self._serve, name),
                         host=self.host,
                         port=self._wanted.get(name, 0),
                         tls=self._tls,
@@ -188,15 +229,33 @@ class MailServer:
 
     # -- protocols -------------------------------------------------------------
 
-    def _security(self, name: str) -> Security:
+    def _machine(self, name: str) -> Any:
+        """A connection of the service *name*, as yet without a word."""
         security = SERVICES[name].security
-        if security is Security.STARTTLS:
-            return Security.CLEARTEXT if self._cleartext else Security.OPTIONAL
-        return security
+        if security is not Security.IMPLICIT:
+            security = Security.CLEARTEXT if self._cleartext else Security.OPTIONAL
+        match name:
+            case "lmtp":
+                return smtp.Server(security, dialect=LMTP)
+            case "pop3" | "pop3s":
+                return pop3.Server(security)
+        return smtp.Server(security)
 
-    async def _pop3(self, session: aio.Session[pop3.Server]) -> None:
+    def _talk(self, name: str, conn: Any) -> Talk:
+        match name:
+            case "pop3" | "pop3s":
+                return Pop3(conn, self._store, "localhost", apop=self._apop)
+        return Smtp(
+            conn,
+            self._store,
+            "localhost",
+            strangers=self._strangers and name != "lmtp",
+            closed=name.startswith("submission"),
+        )
+
+    async def _serve(self, name: str, session: aio.Session[Any]) -> None:
         conn = session.conn
-        talk = Pop3(conn, self._store, "localhost", apop=self._apop)
+        talk = self._talk(name, conn)
         clock = asyncio.get_running_loop().time
         try:
             conn.send(talk.greeting())
@@ -207,16 +266,7 @@ class MailServer:
                         if isinstance(value, Chunk):
                             await session.flush()
                             patience.reschedule(clock() + self._idle_timeout)
-                    if conn.state is pop3.State.TRANSACTION:
+                    if talk.admitted:
                         patience.reschedule(clock() + self._idle_timeout)
         finally:
             talk.close()
-
-
-#: the services that run
-SERVED: Final = ("pop3", "pop3s")
-
-# Who speaks each protocol: the machine, and what answers its events.
-_SPOKEN: Final[
-    Mapping[Protocol, tuple[Callable[[Security], Any], Callable[..., Awaitable[None]]]]
-] = {Protocol.POP3: (pop3.Server, MailServer._pop3)}

@@ -49,7 +49,6 @@ from .parameters import (
     Size,
     SmtpUtf8,
 )
-from .proxy import ProxyHeader, ProxyReader, Transport
 from .responses import (
     Challenge,
     Closing,
@@ -64,6 +63,7 @@ from .responses import (
     Refusal,
     Reply,
 )
+from .scripts import NotSent, Sent, hello, log_in, send_message
 from .server import Server
 from .state import LMTP, SMTP, Dialect, Limits, State
 
@@ -110,13 +110,12 @@ __all__ = [
     "MtPriority",
     "Newlines",
     "Noop",
+    "NotSent",
     "Notify",
     "NotifyWhen",
     "Orcpt",
     "Other",
     "Parameter",
-    "ProxyHeader",
-    "ProxyReader",
     "Query",
     "Quirk",
     "Quit",
@@ -129,14 +128,17 @@ __all__ = [
     "Returned",
     "Rrvs",
     "Rset",
+    "Sent",
     "Server",
     "Size",
     "SmtpCommand",
     "SmtpUtf8",
     "StartTls",
     "State",
-    "Transport",
     "Vrfy",
     "Xclient",
     "Xforward",
+    "hello",
+    "log_in",
+    "send_message",
 ]

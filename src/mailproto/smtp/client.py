@@ -114,6 +114,13 @@ class Client(ClientConnection[Event]):
         return self._now.state
 
     @property
+    def ahead(self) -> State:
+        """If all that is on its way is granted."""
+        if self._stale:
+            self._count_ahead()
+        return self._ahead.state
+
+    @property
     def capabilities(self) -> EhloData | None:
         """What the last EHLO told, while it is true; ``None``: not asked yet."""
         return self._now.offered

@@ -30,13 +30,13 @@ _DOMAIN = rf"{_LABEL}(?:\.{_LABEL})*+"
 _LITERAL = r"\[[!-Z^-~]++\]"
 # Erratum 5414: an empty quoted string was not meant to be a local part.
 _QUOTED = rf'(?!"")"(?:[ !#-\[\]-~{_U}]++|\\[ -~])*+"'
-_MAILBOX = (
-    rf"(?P<local>{_ATOM}(?:\.{_ATOM})*+|{_QUOTED})@(?P<domain>{_DOMAIN}|{_LITERAL})"
-)
+_DOTTED = rf"{_ATOM}(?:\.{_ATOM})*+"
+_MAILBOX = rf"(?P<local>{_DOTTED}|{_QUOTED})@(?P<domain>{_DOMAIN}|{_LITERAL})"
 _ROUTE = rf"(?:@{_DOMAIN}(?:,@{_DOMAIN})*+:)?"
 
 _is_domain = re.compile(_DOMAIN).fullmatch
 _is_mailbox = re.compile(_MAILBOX).fullmatch
+_is_local = re.compile(_DOTTED).fullmatch
 _find_path = re.compile(rf"<{_ROUTE}(?P<path>{_MAILBOX})>(?= |\Z)").match
 _find_word = re.compile(r"<(?P<path>[A-Za-z]*+)>(?= |\Z)").match
 _is_ipv4 = re.compile(
@@ -206,6 +206,17 @@ class Mailbox:
         if not self.local.startswith('"'):
             return self.local
         return re.sub(r"\\(.)", r"\1", self.local[1:-1])
+
+    @classmethod
+    def of(cls, name: str, domain: str) -> Self:
+        """The mailbox whose ``name`` that is: quoted, if it must be.
+
+        >>> str(Mailbox.of("Joe Blow", "example.org"))
+        '"Joe Blow"@example.org'
+        """
+        if not _is_local(name):
+            name = '"' + re.sub(r'(["\\])', r"\\\1", name) + '"'
+        return cls(name, domain)
 
     @classmethod
     def read(cls, text: str) -> Self:

@@ -51,10 +51,11 @@ class Server(ServerConnection[Said, Event, Reply]):
         *,
         dialect: Dialect = SMTP,
         newlines: Newlines = Newlines.REJECT,
+        proxied: bool = False,
         limits: Limits | None = None,
     ) -> None:
         self.limits: Final = limits or Limits()
-        super().__init__(security, self.limits)
+        super().__init__(security, self.limits, proxied=proxied)
         self.dialect: Final = dialect
         self.newlines: Final = newlines
         self._now = Progress(dialect)

@@ -191,6 +191,7 @@ class Progress:
                 self.smtputf8 = command.smtputf8
                 self.binary = body is not None and body.type is BodyType.BINARYMIME
                 self.rcpts = self.accepted = 0
+                self.domains = frozenset()
             case c.Rcpt() if state is State.RCPT:
                 self.accepted += 1
                 self._count(command)

@@ -1,0 +1,178 @@
+"""SMTP, submission and LMTP into the store: what to say to each event, and no I/O."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from tempfile import SpooledTemporaryFile
+from typing import Any, Final
+
+from .. import sasl, smtp
+from .._command import Bad, Chunk, End
+from ..smtp import EnhancedCode, Extension, Reply
+from .login import Login, mechanisms
+from .store import Store
+
+Said = smtp.Greeting | smtp.EhloData | smtp.Challenge | Reply
+
+SPOOLED: Final = 1_048_576  # octets of a message that are in memory before it is stored
+
+_OK: Final = Reply(250, "OK", EnhancedCode(2, 0, 0))
+_WRONG: Final = Reply(535, "wrong name or password", EnhancedCode(5, 7, 8))
+_LOG_IN: Final = Reply(530, "log in first", EnhancedCode(5, 7, 0))
+_NOBODY: Final = Reply(550, "no such user here", EnhancedCode(5, 1, 1))
+_BROKEN: Final = Reply(451, "it could not be stored", EnhancedCode(4, 3, 0))
+
+# What is done here, whoever asks.
+_OFFERED: Final = (
+    "PIPELINING",
+    "8BITMIME",
+    "SMTPUTF8",
+    "CHUNKING",
+    "ENHANCEDSTATUSCODES",
+    "DSN",
+    "HELP",
+)
+
+
+class Smtp:
+    """One session: events of *conn* in, values to send out.
+
+    Mail is for whoever has an account, and with *strangers* for anybody: it is kept,
+    and sent nowhere.  With *closed*, who sends must log in.  Call ``close`` at the end.
+    """
+
+    #: whether a session is waited for from command to command, however long it takes
+    admitted = True
+
+    def __init__(
+        self,
+        conn: smtp.Server,
+        store: Store,
+        host: str,
+        *,
+        strangers: bool = True,
+        closed: bool = False,
+    ) -> None:
+        self._conn = conn
+        self._store = store
+        self._host = host
+        self._strangers = strangers
+        self._closed = closed
+        self._login: Login | None = None
+        self._mail = smtp.Mail("")
+        self._rcpts: list[smtp.Rcpt] = []  # that were accepted
+        self._content: smtp.Content = smtp.Data()  # that comes now
+        # What has come of the message.  ``close`` closes it, or the next MAIL.
+        self._draft = SpooledTemporaryFile(SPOOLED)  # noqa: SIM115
+
+    def greeting(self) -> smtp.Greeting:
+        return smtp.Greeting(f"{self._host} mailproto ready")
+
+    def close(self) -> None:
+        """Forget what was not sent to its end."""
+        self._draft.close()
+
+    def handle(self, event: Any) -> Iterator[Said]:
+        """What to send in answer to *event*, piece by piece."""
+        match event:
+            case Chunk(data=data):
+                self._draft.write(data)
+            case End():
+                yield from self._end()
+            case Bad(hint=hint):
+                yield hint
+            case smtp.Ehlo() | smtp.Lhlo():
+                yield smtp.EhloData(self._host, tuple(self._offers()))
+            case smtp.Auth(mechanism=mechanism, initial=initial):
+                yield self._auth(mechanism, initial)
+            case smtp.Response(data=data):
+                yield self._step(data)
+            case smtp.Cancel():
+                yield Reply(501, "as you like", EnhancedCode(5, 0, 0))
+            case smtp.Mail():
+                yield self._begin(event)
+            case smtp.Rcpt():
+                yield self._recipient(event)
+            case smtp.Content():
+                self._content = event
+                if isinstance(event, smtp.Data):
+                    yield Reply(354, "go on; end with a dot on a line")
+            case _:
+                yield self._besides(event)
+
+    def _besides(self, command: Any) -> Reply:
+        match command:
+            case smtp.StartTls():
+                return Reply(220, "TLS", EnhancedCode(2, 0, 0))
+            case smtp.Quit():
+                return Reply(221, "bye", EnhancedCode(2, 0, 0))
+            case smtp.Helo():
+                return Reply(250, self._host)
+            case smtp.Help():
+                return Reply(214, "a server for tests: mail stays here")
+            case smtp.Vrfy():
+                return Reply(252, "send, and you will see", EnhancedCode(2, 0, 0))
+            case smtp.Expn():
+                return Reply(502, "there are no lists here", EnhancedCode(5, 5, 1))
+        return _OK
+
+    # -- who is there ----------------------------------------------------------
+
+    def _offers(self) -> Iterator[Extension]:
+        conn = self._conn
+        for word in _OFFERED:
+            yield Extension(word)
+        yield Extension("SIZE", (str(conn.limits.message),))
+        if conn.tls:
+            yield Extension("REQUIRETLS")
+        else:
+            yield Extension("STARTTLS")
+        if not conn.dialect.lmtp:
+            known = mechanisms(cleartext_refused=conn.cleartext_refused)
+            yield Extension("AUTH", known)
+
+    def _auth(self, mechanism: str, initial: bytes | None) -> Said:
+        self._login = Login(self._store, mechanism, self._host)
+        return self._step(initial)
+
+    def _step(self, response: bytes | None) -> Said:
+        assert self._login is not None
+        match self._login.step(response):
+            case sasl.Challenge(data=data):
+                return smtp.Challenge(data)
+            case sasl.Accepted():
+                return Reply(235, "welcome", EnhancedCode(2, 7, 0))
+        return _WRONG
+
+    # -- a transaction ---------------------------------------------------------
+
+    def _begin(self, mail: smtp.Mail) -> Reply:
+        if self._closed and not self._conn.authenticated:
+            return _LOG_IN
+        self._mail = mail
+        self._rcpts = []
+        self._draft.close()
+        self._draft = SpooledTemporaryFile(SPOOLED)  # noqa: SIM115
+        return Reply(250, "OK", EnhancedCode(2, 1, 0))
+
+    def _recipient(self, rcpt: smtp.Rcpt) -> Reply:
+        if not self._strangers and self._store.user_of(rcpt.recipient) is None:
+            return _NOBODY
+        self._rcpts.append(rcpt)
+        return Reply(250, "OK", EnhancedCode(2, 1, 5))
+
+    def _end(self) -> Iterator[Reply]:
+        """It is ours from the moment that we say so, and so it is stored first."""
+        if not self._content.ends_message:
+            yield Reply(250, "and the rest?", EnhancedCode(2, 0, 0))
+            return
+        answer = Reply(250, "it is kept", EnhancedCode(2, 0, 0))
+        found = [self._store.user_of(rcpt.recipient) for rcpt in self._rcpts]
+        users = dict.fromkeys(filter(None, found))
+        try:
+            self._store.deliver(self._draft, users, self._mail, self._rcpts)
+        except sqlite3.Error:
+            answer = _BROKEN
+        for _ in self._rcpts if self._conn.dialect.lmtp else (None,):
+            yield answer
