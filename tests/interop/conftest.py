@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from .dovecot import Dovecot
+from .postfix import Postfix
 from .programs import Unavailable
 
 REQUIRED = bool(os.environ.get("CI") or os.environ.get("MAILPROTO_INTEROP"))
@@ -20,6 +21,13 @@ NOT_RUN = "INTEROP NOT RUN"
 def dovecot() -> Iterator[Dovecot]:
     """A Dovecot of the test's own, with empty mailboxes."""
     with Dovecot() as server:
+        yield server
+
+
+@pytest.fixture
+def postfix(dovecot: Dovecot) -> Iterator[Postfix]:
+    """A Postfix of the test's own: empty maildirs, and Dovecot's users log in."""
+    with Postfix(logins=dovecot) as server:
         yield server
 
 

@@ -5,6 +5,7 @@ What one is, and how it is configured, the classes below this one know: `Dovecot
 """
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -12,7 +13,7 @@ import ssl
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,11 @@ HOST, LOCALHOST = "127.0.0.2", "127.0.0.1"
 PATIENCE = 20.0
 """Seconds to start, to log, or to end; a tenth of one is what it usually takes."""
 IS_ROOT = os.geteuid() == 0
+
+_TRACE = re.compile(
+    rb"(?:(?:Return-Path|X-Original-To|Delivered-To|Received):"
+    rb"[^\n]*\n(?:[ \t][^\n]*\n)*)+"
+)
 
 
 class ServerFailed(Exception):
@@ -39,6 +45,9 @@ class Daemon:
     """Each of them gets a port: `self.smtp_port` for `smtp`."""
     greeting: ClassVar[tuple[str, ...]]
     """Those that say something first: when they do, the server is up."""
+
+    environment: ClassVar[Mapping[str, str]] = {}
+    """What more than ours the program finds in its environment."""
 
     directory: Path
     ca_file: Path
@@ -137,6 +146,7 @@ class Daemon:
         with open(self.directory / "stdio.log", "ab") as log:
             return subprocess.Popen(
                 self._command(program),
+                env={**os.environ, **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -175,6 +185,12 @@ class Daemon:
     def _clean_up(self) -> None:
         self._end()
         shutil.rmtree(self.directory)
+
+
+def below_trace(message: bytes) -> bytes:
+    """The message without the lines that servers put on top of it (RFC 5321 4.4)."""
+    trace = _TRACE.match(message)
+    return message[trace.end() :] if trace else message
 
 
 def free_ports(count: int) -> list[int]:

@@ -51,6 +51,7 @@ ssl_cert = <{directory}/cert.pem
 ssl_key = <{directory}/key.pem
 disable_plaintext_auth = {disable_plaintext_auth}
 auth_mechanisms = plain login cram-md5 scram-sha-1 scram-sha-256 apop
+auth_username_format = %n
 auth_failure_delay = 0
 auth_verbose = yes
 passdb {{

@@ -12,7 +12,7 @@ Four things are not obvious in the configuration:
   account must not enter Dovecot's directory.
 - It rewrites the header of mail from its own machine, and everything comes from there:
   `local_header_rewrite_clients` is empty, so mail stays as it is. What it adds stands
-  above: see `below_trace`.
+  above: see `daemon.below_trace`.
 - A maildir has Unix lines, so that a lone LF, or CR before LF, cannot be told apart in
   it afterwards. Mail that is judged octet for octet keeps to CRLF.
 """
@@ -20,9 +20,9 @@ Four things are not obvious in the configuration:
 import grp
 import os
 import pwd
-import re
 import time
 from pathlib import Path
+from typing import ClassVar
 
 from .daemon import IS_ROOT, Daemon
 from .dovecot import Dovecot
@@ -69,6 +69,7 @@ relay_transport = {relay_transport}
 relay_recipient_maps =
 default_transport = discard
 smtp_tls_security_level = {relay_tls}
+smtp_tls_secure_cert_match = localhost
 smtp_tls_CAfile = {relay_ca_file}
 smtp_line_length_limit = 0
 
@@ -116,10 +117,6 @@ postlog unix-dgram n - n - 1 postlogd
 """
 
 QUEUES = ("incoming", "active", "deferred", "bounce", "defer", "trace", "corrupt")
-_TRACE = re.compile(
-    rb"(?:(?:Return-Path|X-Original-To|Delivered-To|Received):"
-    rb"[^\n]*\n(?:[ \t][^\n]*\n)*)+"
-)
 
 
 class Postfix(Daemon):
@@ -127,12 +124,17 @@ class Postfix(Daemon):
 
     logins: knows the users and who may log in; without it nobody can.
     plaintext: passwords may be sent without TLS at `smtp_port`, which offers it.
-    relay_to: host and port of where mail for RELAYED goes; with relay_ca_file it goes
-    there through TLS only, verified by it.
+    relay_to: host and port of where mail for RELAYED goes. With relay_ca_file it goes
+    there through TLS only, to who proves by it to be localhost.
     """
 
     services = ("smtp", "submission", "submissions")
     greeting = ("smtp",)
+    # Where it logs before it has read its configuration; else that would be syslog.
+    environment: ClassVar = {
+        "POSTLOG_SERVICE": "public/postlog",
+        "POSTLOG_HOSTNAME": "mail",
+    }
     smtp_port: int
     submission_port: int
     submissions_port: int
@@ -208,7 +210,7 @@ class Postfix(Daemon):
 
     def _configure(self) -> None:
         nobody = pwd.getpwnam("nobody")
-        relay_tls = "encrypt" if self.relay_ca_file else "none"
+        relay_tls = "secure" if self.relay_ca_file else "none"
         relay_transport = "error:5.3.2 nowhere to relay to"
         if self.relay_to is not None:
             relay_transport = "smtp:[{}]:{}".format(*self.relay_to)
@@ -242,9 +244,3 @@ class Postfix(Daemon):
 
     def _command(self, program: str) -> list[str | Path]:
         return [program, "-d", "-c", self.directory]
-
-
-def below_trace(message: bytes) -> bytes:
-    """The message without the lines that Postfix puts on top of it."""
-    trace = _TRACE.match(message)
-    return message[trace.end() :] if trace else message
