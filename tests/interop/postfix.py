@@ -69,9 +69,13 @@ relay_transport = {relay_transport}
 relay_recipient_maps =
 default_transport = discard
 smtp_tls_security_level = {relay_tls}
+lmtp_tls_security_level = {relay_tls}
 smtp_tls_secure_cert_match = localhost
+lmtp_tls_secure_cert_match = localhost
 smtp_tls_CAfile = {relay_ca_file}
+lmtp_tls_CAfile = {relay_ca_file}
 smtp_line_length_limit = 0
+lmtp_line_length_limit = 0
 
 smtpd_tls_security_level = may
 smtpd_tls_chain_files = {directory}/key.pem, {directory}/cert.pem
@@ -109,6 +113,7 @@ proxymap unix - - n - - proxymap
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 smtp unix - - n - - smtp
+lmtp unix - - n - - lmtp
 virtual unix - n n - - virtual
 discard unix - - n - - discard
 error unix - - n - - error
@@ -126,6 +131,7 @@ class Postfix(Daemon):
     plaintext: passwords may be sent without TLS at `smtp_port`, which offers it.
     relay_to: host and port of where mail for RELAYED goes. With relay_ca_file it goes
     there through TLS only, to who proves by it to be localhost.
+    lmtp: it goes there by LMTP.
     """
 
     services = ("smtp", "submission", "submissions")
@@ -147,11 +153,13 @@ class Postfix(Daemon):
         plaintext: bool = False,
         relay_to: tuple[str, int] | None = None,
         relay_ca_file: Path | None = None,
+        lmtp: bool = False,
     ) -> None:
         self.logins = logins
         self.plaintext = plaintext
         self.relay_to = relay_to
         self.relay_ca_file = relay_ca_file
+        self.lmtp = lmtp
 
     def stored(self, user: str) -> list[bytes]:
         """What the user's maildir holds, in no order, its lines with CRLF."""
@@ -214,6 +222,8 @@ class Postfix(Daemon):
         relay_transport = "error:5.3.2 nowhere to relay to"
         if self.relay_to is not None:
             relay_transport = "smtp:[{}]:{}".format(*self.relay_to)
+            if self.lmtp:
+                relay_transport = "lmtp:inet:{}:{}".format(*self.relay_to)
         sasl_path = "nowhere"
         if self.logins is not None:
             sasl_path = f"inet:{self.logins.host}:{self.logins.auth_port}"
@@ -243,4 +253,5 @@ class Postfix(Daemon):
         os.utime(self.directory / name, (old, old))
 
     def _command(self, program: str) -> list[str | Path]:
-        return [program, "-d", "-c", self.directory]
+        # Should a test run be killed, it is to end by itself, in some minutes.
+        return [program, "-d", "-e", "300", "-c", self.directory]

@@ -18,7 +18,7 @@ PACKAGES = {
     "mpop": "mpop",
     "msmtp": "msmtp",
     "postconf": "postfix",
-    "swaks": "swaks libnet-ssleay-perl libauthen-sasl-perl libdigest-hmac-perl",
+    "swaks": "swaks libnet-ssleay-perl",
 }
 """Program -> the packages that bring it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import pytest
 
@@ -149,50 +149,62 @@ def test_mechanisms(client: Client, mechanism: str) -> None:
 # -- Postfix -----------------------------------------------------------------------
 
 
+ANN_THERE, BEN_THERE = f"ann@{RELAYED}", f"ben@{RELAYED}"
+NOBODY_THERE = f"nobody@{RELAYED}"
+
+
+def postfix_to(server: MailServer, service: str, *, tls: bool = False) -> Postfix:
+    """A Postfix that relays to that service."""
+    return Postfix(
+        relay_to=(LOCALHOST, server.ports[service]),
+        relay_ca_file=server.ca_file if tls else None,
+        lmtp=service == "lmtp",
+    )
+
+
+def submit(
+    postfix: Postfix, letters: Iterable[tuple[bytes, str, Sequence[str]]]
+) -> None:
+    """Give it messages, with sender and recipients; it takes them for everybody."""
+    conn = smtp.Client(Security.OPTIONAL)
+    host, port = postfix.host, postfix.smtp_port
+    with mailproto.sync.connect(conn, host, port, timeout=30) as session:
+        for message, sender, recipients in letters:
+            script = smtp.send_message(conn, message, sender, recipients)
+            assert session.run(script).complete
+        session.run(smtp.Quit())
+
+
+@pytest.mark.parametrize("service", ["smtp", "lmtp"])
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
-def test_postfix_relays_each_message_once(server: MailServer, tls: bool) -> None:
+def test_postfix_relays_each_message_once(
+    server: MailServer, service: str, tls: bool
+) -> None:
     """200 messages, some of them to two users: none is lost, none comes twice."""
     shapes = list(MESSAGES.values())
     sent = [b"X-Serial: %d\r\n" % n + shapes[n % len(shapes)] for n in range(200)]
-    ann, ben = f"ann@{RELAYED}", f"ben@{RELAYED}"
-    with Postfix(
-        relay_to=(LOCALHOST, server.ports["smtp"]),
-        relay_ca_file=server.ca_file if tls else None,
-    ) as postfix:
-        conn = smtp.Client(Security.OPTIONAL)
-        with mailproto.sync.connect(
-            conn, postfix.host, postfix.smtp_port, timeout=30
-        ) as session:
-            for number, message in enumerate(sent):
-                recipients = [ann, ben] if number % 5 == 0 else [ann]
-                script = smtp.send_message(conn, message, EVE, recipients)
-                assert session.run(script).complete
-            session.run(smtp.Quit())
+    to = [[ANN_THERE, BEN_THERE] if n % 5 == 0 else [ANN_THERE] for n in range(200)]
+    with postfix_to(server, service, tls=tls) as postfix:
+        submit(postfix, [(message, EVE, to[n]) for n, message in enumerate(sent)])
         postfix.wait_until_idle()
     arrived = server.messages
     assert Counter(below_trace(stored.data) for stored in arrived) == Counter(sent)
     for stored in arrived:
         number = int(below_trace(stored.data).split(b"\r\n")[0].split()[1])
-        to_both = number % 5 == 0
         assert stored.sender == EVE
-        assert stored.users == (("ann", "ben") if to_both else ("ann",))
+        assert sorted(stored.recipients) == to[number]
 
 
-def test_postfix_tells_the_sender_whom_we_refuse(server: MailServer) -> None:
-    with Postfix(relay_to=(LOCALHOST, server.ports["smtp"])) as postfix:
-        conn = smtp.Client(Security.OPTIONAL)
-        with mailproto.sync.connect(
-            conn, postfix.host, postfix.smtp_port, timeout=30
-        ) as session:
-            recipients = [f"ann@{RELAYED}", f"nobody@{RELAYED}"]
-            sender = f"ben@{RELAYED}"
-            assert session.run(
-                smtp.send_message(conn, PLAIN, sender, recipients)
-            ).complete
+@pytest.mark.parametrize("service", ["smtp", "lmtp"])
+def test_postfix_tells_the_sender_whom_we_refuse(
+    server: MailServer, service: str
+) -> None:
+    with postfix_to(server, service) as postfix:
+        submit(postfix, [(PLAIN, BEN_THERE, [ANN_THERE, NOBODY_THERE])])
         stored, notice = server.wait_for(2)
     assert below_trace(stored.data) == PLAIN
-    assert stored.recipients == (f"ann@{RELAYED}",)
+    assert stored.recipients == (ANN_THERE,)
     assert notice.users == ("ben",)
     assert notice.sender == ""
-    assert f"Final-Recipient: rfc822; nobody@{RELAYED}\r\n".encode() in notice.data
+    assert f"Final-Recipient: rfc822; {NOBODY_THERE}\r\n".encode() in notice.data
     assert b"550 5.1.1 no such user here" in notice.data
