@@ -66,6 +66,7 @@ FLOORS = [
     {"_dots", "_connection", "sasl"},
     {"_login", "services", "testing", "_session"},
     {"pop3", "smtp", "_async"},
+    {"_blocking"},
     {"sync", "asyncio", "trio"},
     {"embedded", "cli", "progress", "storage"},
 ]

@@ -13,13 +13,7 @@ import trio
 
 from ._async import AsyncSession
 from ._connection import Connection
-from ._session import (
-    GRACE,
-    HANDSHAKE,
-    READ_SIZE,
-    Conn,
-    last_word,
-)
+from ._session import GRACE, HANDSHAKE, READ_SIZE, Conn, last_word
 
 AnyConn = TypeVar("AnyConn", bound=Connection[Any, Any])
 _log = logging.getLogger(__name__)
