@@ -55,5 +55,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reasons = [str(report.longrepr) for report in skipped]
     not_run = sum(NOT_RUN in reason for reason in reasons)
     if not_run:
-        title = f"{not_run} INTEROP TESTS NOT RUN: MAIL PROGRAMS ARE MISSING"
+        title = f"{not_run} INTEROP TESTS NOT RUN: MAIL PROGRAMS CANNOT RUN HERE"
         terminalreporter.section(title, red=True, bold=True)
