@@ -246,6 +246,31 @@ def test_what_is_besides(postfix: Postfix, kind: str) -> None:
     play(kind, scenario)
 
 
+@each
+def test_a_proxy_tells_who_its_client_is(postfix: Postfix, kind: str) -> None:
+    """XCLIENT begins the session anew; XFORWARD is for the log only."""
+
+    async def scenario() -> None:
+        conn = smtp.Client(Security.OPTIONAL, strict=True)
+        async with await relay(kind, postfix, conn) as session:
+            offered = await session.run(smtp.Ehlo("proxy.example"))
+            assert {"NAME", "ADDR", "PROTO"} <= offered.xclient & offered.xforward
+            spike = smtp.Xclient.of(NAME="spike.example", ADDR="192.0.2.1")
+            assert (await session.run(spike)).code == 220
+            assert conn.capabilities is None
+            await session.run(smtp.Ehlo("spike.example"))
+            origin = smtp.Xforward.of(NAME="origin.example", ADDR="192.0.2.7")
+            assert (await session.run(origin)).code == 250
+            sent = await session.run(smtp.send_message(conn, PLAIN, ADA, [ALICE]))
+            assert sent.complete
+
+    play(kind, scenario)
+    [stored] = postfix.wait_for_mail(1, "alice")
+    assert below_trace(stored) == PLAIN
+    assert b"from spike.example (spike.example [192.0.2.1])" in stored
+    postfix.wait_for_log("client=origin.example[192.0.2.7]")
+
+
 # -- logging in --------------------------------------------------------------------
 
 LOG_INS: dict[str, Callable[[str, str], sasl.Mechanism]] = {
