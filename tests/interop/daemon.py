@@ -173,14 +173,19 @@ class Daemon:
         """End the process that was started, and its children."""
         if self._process is None or self._process.poll() is not None:
             return
-        # The session is its own, so this reaches it and its children only. The master
-        # alone would wait a second before it tells them.
+        # The session is its own, so this reaches it and its children only. Dovecot's
+        # master alone would wait a second before it tells them.
         os.killpg(self._process.pid, signal.SIGTERM)
         try:
             self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+        # Postfix's master does not wait for its children, and those listen, too.
+        deadline = time.monotonic() + PATIENCE
+        ports = [getattr(self, f"{service}_port") for service in self.services]
+        while any(map(_is_served, ports)) and time.monotonic() < deadline:
+            time.sleep(0.005)
 
     def _clean_up(self) -> None:
         self._end()
@@ -200,6 +205,12 @@ def free_ports(count: int) -> list[int]:
         for each in held:
             each.bind((HOST, 0))
         return [each.getsockname()[1] for each in held]
+
+
+def _is_served(port: int) -> bool:
+    """Whether anybody listens there."""
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
 
 
 def _greets(port: int) -> bool:
