@@ -9,7 +9,7 @@ from typing import Any
 
 from examples.filter import Forbid
 from examples.filter.gateway import Upstream
-from examples.filter.smtp import smtp_filter
+from examples.filter.smtp import NewJudge, smtp_filter
 from mailproto import (
     Bad,
     Chunk,
@@ -134,6 +134,7 @@ async def filtering(
     security: Security = Security.CLEARTEXT,
     behind: Security = Security.CLEARTEXT,
     limits: smtp.Limits | None = None,
+    judge: NewJudge = judge,
     **options: Any,
 ) -> AsyncIterator[int]:
     """A filter before *mta*; its port."""

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from examples.filter import Forbid
+from examples.filter import Forbid, gateway
 from examples.filter.gateway import Upstream
-from examples.filter.smtp import smtp_filter
+from examples.filter.smtp import IDLE, smtp_filter
 from mailproto import (
     Chunk,
     Closed,
@@ -84,8 +84,6 @@ def test_chunks_pass_octet_for_octet() -> None:
 
 @BOTH
 def test_smtplib_passes(words: tuple[str, ...]) -> None:
-    mta = Mta(*words)
-
     def client(port: int) -> None:
         with smtplib.SMTP("localhost", port, timeout=20) as mail:
             mail.starttls(context=client_tls())
@@ -95,11 +93,12 @@ def test_smtplib_passes(words: tuple[str, ...]) -> None:
                 mail.sendmail("ann@example.org", ["bob@example.net"], VIRUS)
 
     async def scenario() -> None:
+        mta = Mta(*words)
         async with filtering(mta, Security.STARTTLS, tls=server_tls()) as port:
             await asyncio.to_thread(client, port)
+        assert mta.kept == [MESSAGES["plain"], BIG]
 
     play(scenario)
-    assert mta.kept == [MESSAGES["plain"], BIG]
 
 
 def test_the_embedded_server_gets_its_mail() -> None:
@@ -229,17 +228,11 @@ def test_a_judge_that_breaks_lets_nothing_pass(
             raise ZeroDivisionError
 
     async def scenario() -> None:
-        mta = Mta(*NEW)
-        make = partial(smtp.Server, Security.CLEARTEXT)
-        async with serve(make, mta.handle, grace=0.1) as server:
-            route = Upstream("localhost", server.port, Security.CLEARTEXT)
-            front = smtp_filter(
-                lambda mail, rcpts: Broken(VIRUS, NO), route, security=route.security
-            )
-            async with front as listening, talking(listening.port) as session:
-                with pytest.raises(RemoteProtocolError):
-                    await send(session, BIG)
-                await mta.over.wait()
+        mta, make = Mta(*NEW), lambda mail, rcpts: Broken(VIRUS, NO)
+        async with filtering(mta, judge=make) as port, talking(port) as session:
+            with pytest.raises(RemoteProtocolError):
+                await send(session, BIG)
+            await mta.over.wait()
         assert mta.kept == []
         assert "a handler failed" in caplog.text
 
@@ -255,16 +248,12 @@ def test_only_who_was_accepted_is_told_to_the_judge() -> None:
 
     async def scenario() -> None:
         mta = Mta(*NEW)
-        make = partial(smtp.Server, Security.CLEARTEXT)
-        async with serve(make, mta.handle, grace=0.1) as server:
-            route = Upstream("localhost", server.port, Security.CLEARTEXT)
-            front = smtp_filter(look, route, security=route.security)
-            async with front as listening, talking(listening.port) as session:
-                await run_all(session, MAIL, RCPT)
-                mta.answers[smtp.Rcpt] = Reply(550, "who is that?")
-                with pytest.raises(CommandFailed, match="who is that"):
-                    await session.run(smtp.Rcpt("carol@example.net"))
-                await session.run(smtp.Data(BIG))
+        async with filtering(mta, judge=look) as port, talking(port) as session:
+            await run_all(session, MAIL, RCPT)
+            mta.answers[smtp.Rcpt] = Reply(550, "who is that?")
+            with pytest.raises(CommandFailed, match="who is that"):
+                await session.run(smtp.Rcpt("carol@example.net"))
+            await session.run(smtp.Data(BIG))
         assert seen == [(RCPT,)]
         assert mta.kept == [BIG]
 
@@ -457,6 +446,44 @@ def test_a_server_that_hangs_up(
     play(scenario)
 
 
+def test_a_client_that_says_nothing_is_sent_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario() -> None:
+        mta = Mta(*NEW)
+        async with filtering(mta) as port, talking(port) as session:
+            monkeypatch.setattr(gateway, "IDLE", 0.01)
+            await session.run(smtp.Noop())
+            event = await session.next_event()
+            assert event == smtp.Closing(IDLE)
+            await mta.over.wait()
+
+    play(scenario)
+
+
+def test_a_server_that_says_nothing_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def silent(session: Session[smtp.Server]) -> None:
+        session.conn.send(smtp.Greeting("mx"))
+        while not isinstance(event := await session.next_event(), Closed):
+            assert event == smtp.Ehlo("client.example")
+            await session.next_event()  # until the filter hangs up
+
+    async def scenario() -> None:
+        make = partial(smtp.Server, Security.CLEARTEXT)
+        async with serve(make, silent) as server:
+            route = Upstream("localhost", server.port, Security.CLEARTEXT)
+            async with smtp_filter(judge, route) as front:
+                monkeypatch.setattr(gateway, "PATIENCE", 0.01)
+                conn = smtp.Client(Security.CLEARTEXT)
+                async with await connect(conn, "localhost", front.port) as session:
+                    with pytest.raises(CommandFailed, match=r"451 4\.4\.1"):
+                        await session.run(smtp.Ehlo("client.example"))
+
+    play(scenario)
+
+
 def test_a_server_out_of_reach() -> None:
     async def scenario() -> None:
         async with serve(smtp.Server, Mta().handle) as server:
@@ -523,8 +550,6 @@ def test_twenty_megabytes_in_bounded_memory(
 
 
 def test_a_client_is_no_faster_than_the_server() -> None:
-    """The server stops reading; the filter holds little, and the client must wait."""
-
     async def scenario() -> None:
         enough, sent = asyncio.Event(), 0
 

@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 IDLE: Final = 300.0  # seconds that a client may be silent: RFC 5321 4.5.3.2.7
+CONNECT: Final = 60.0  # seconds to be greeted: the client waits meanwhile, 300 at most
 PATIENCE: Final = 600.0  # seconds for one answer of the server: RFC 5321 4.5.3.2.6
 CHUNK: Final = 65536  # octets of a message that go on at once
 
@@ -83,7 +84,7 @@ class Gateway(Generic[ServerConn, ClientConn]):
         """Connect; raises CommandFailed if the server greets with a refusal."""
         route = self._route
         conn = self._make(route.security)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(CONNECT):
             self._session = await connect(conn, route.host, route.port, tls=route.tls)
 
     async def cut(self) -> None:
