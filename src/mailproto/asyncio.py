@@ -52,6 +52,12 @@ class Session(AsyncSession[Conn], asyncio.Protocol):
         found: ssl.SSLObject | None = self._transport.get_extra_info("ssl_object")
         return found
 
+    @property
+    def peer(self) -> tuple[str, int]:
+        """The address at the other end of the socket, and the port."""
+        host, port, *_ = self._transport.get_extra_info("peername")
+        return host, port
+
     async def close(self) -> None:
         """Close at once.  What the protocol says at the end, a QUIT, you ``run``."""
         self._closed = self._closed or "you closed it"

@@ -70,6 +70,12 @@ class Session(Generic[Conn]):
         sock = self._core.sock
         return sock if isinstance(sock, ssl.SSLSocket) else None
 
+    @property
+    def peer(self) -> tuple[str, int]:
+        """The address at the other end of the socket, and the port."""
+        host, port, *_ = self._core.sock.getpeername()
+        return host, port
+
     def run(self: Session[ClientConnection[Any]], what: Command[R] | Script[R]) -> R:
         """Run a command or a script; its result, or CommandFailed if it is refused."""
         return self._core.now(self._core.run(what))

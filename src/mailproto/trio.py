@@ -46,6 +46,15 @@ class Session(AsyncSession[Conn]):
         """For the certificate, the channel binding, the version of TLS."""
         return self._stream if isinstance(self._stream, trio.SSLStream) else None
 
+    @property
+    def peer(self) -> tuple[str, int]:
+        """The address at the other end of the socket, and the port."""
+        stream: Any = self._stream
+        while isinstance(stream, trio.SSLStream):
+            stream = stream.transport_stream
+        host, port, *_ = stream.socket.getpeername()
+        return host, port
+
     async def close(self) -> None:
         """Close at once.  What the protocol says at the end, a QUIT, you ``run``."""
         self._closed = self._closed or "you closed it"
