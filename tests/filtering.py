@@ -1,4 +1,4 @@
-"""What stands around the filter of examples/filter: servers behind it, clients."""
+"""What stands around the filter of docs/examples: servers behind it, clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The filter of SMTP in examples/filter, between real sockets."""
+"""The filter of SMTP in docs/examples, between real sockets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The filter of POP3 in examples/filter, between real sockets."""
+"""The filter of POP3 in docs/examples, between real sockets."""
 
 from __future__ import annotations
 

@@ -15,9 +15,9 @@ from examples.filter.gateway import Upstream
 from examples.filter.pop3 import pop3_filter
 from mailproto import Security, pop3
 from tests.filtering import VIRUS, play
-from tests.interop.clients import Account, curl, mpop
 from tests.interop.dovecot import Dovecot
-from tests.interop.programs import ProgramFailed
+from tests.interop.pop3_clients import curl, mpop
+from tests.interop.programs import Account, ProgramFailed
 from tests.messages import MESSAGES
 
 pytestmark = pytest.mark.interop

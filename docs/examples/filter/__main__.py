@@ -1,4 +1,4 @@
-"""python -m examples.filter smtp 2525 mail.example.org 25"""
+"""In docs/: python -m examples.filter smtp 2525 mail.example.org 25"""
 
 from __future__ import annotations
 
