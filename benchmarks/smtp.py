@@ -16,6 +16,7 @@ from .peers import aiosmtpd, aiosmtplib, smtplib, smtpproto, twisted
 
 HELLO = b"250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE\r\n250 8BITMIME\r\n"
 OK = smtp.Reply(250, "OK", smtp.EnhancedCode(2, 0, 0))
+GO_ON = smtp.Reply(354, "go on")
 OFFER = smtp.EhloData(
     "mx.example.org",
     tuple(map(smtp.Extension, ("PIPELINING", "SIZE", "8BITMIME"))),
@@ -27,8 +28,9 @@ Message = tuple[str, list[str], bytes]
 # -- the client ------------------------------------------------------------------
 
 
-def client(in_flight: int = 1000) -> smtp.Client:
-    conn = smtp.Client(Security.CLEARTEXT, limits=smtp.Limits(in_flight=in_flight))
+def client(in_flight: int = 1000, **options: Any) -> smtp.Client:
+    limits = smtp.Limits(in_flight=in_flight)
+    conn = smtp.Client(Security.CLEARTEXT, limits=limits, **options)
     conn.receive_data(b"220 mx.example.org\r\n")
     conn.next_event()
     conn.send(smtp.Ehlo("bench.example.org"))
@@ -127,11 +129,11 @@ def replies_row(scale: float) -> Row:
     return row
 
 
-def sending(count: int) -> tuple[list[smtp.Client]]:
+def sending(count: int, **options: Any) -> tuple[list[smtp.Client]]:
     """Clients that were told 354, and have not sent their message."""
     conns = []
     for _ in range(count):
-        conn = client()
+        conn = client(**options)
         conn.send(smtp.Mail("ann@example.org"))
         conn.send(smtp.Rcpt("bob@example.org"))
         conn.send(smtp.Data())
@@ -158,6 +160,9 @@ def stuff_row(scale: float) -> Row:
     row = Row("smtp.stuff", "20 KB message", count, list(map(stuffed, bodies)), [
         Contestant("mailproto", "bytes", lambda conns: stuff(conns, bodies),
                    lambda got: list(map(b"".join, got)), lambda: sending(count)),
+        Contestant("mailproto, dots only", "bytes", lambda conns: stuff(conns, bodies),
+                   lambda got: list(map(b"".join, got)),
+                   lambda: sending(count, newlines=smtp.Newlines.KEEP)),
         Contestant("smtplib", "bytes", lambda peers: smtplib.stuff(peers, bodies),
                    list, lambda: smtplib.ready(count)),
     ], {"smtpproto": 1.8, "smtplib": 5, "aiosmtplib": 12})  # fmt: skip
@@ -199,7 +204,7 @@ def serve(conn: smtp.Server, wire: Iterable[bytes], *, keep: bool = True) -> lis
                 case smtp.Rcpt():
                     recipients.append(event.recipient)
                 case smtp.Data():
-                    conn.send(smtp.Reply(354))
+                    conn.send(GO_ON)
                     continue
                 case End():
                     got.append((sender, recipients, b"".join(text)) if keep else size)

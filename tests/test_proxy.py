@@ -233,6 +233,10 @@ def test_a_header_checks_itself(arguments: Any) -> None:
         ProxyHeader(*arguments)
 
 
+def test_of_an_unknown_transport_version_1_says_no_more() -> None:
+    assert ProxyHeader().write(1) == b"PROXY UNKNOWN\r\n"
+
+
 def test_what_cannot_be_written() -> None:
     with pytest.raises(ValueError, match="only of TCP"):
         ProxyHeader(Transport.UDP4, "192.0.2.1", 0, "192.0.2.1", 0).write(1)

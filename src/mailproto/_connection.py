@@ -259,7 +259,9 @@ A = TypeVar("A", bound=LastWord)
 # What web browsers and scanners say to a mail server: RFC 9110 9, and WebDAV's.  A
 # body that follows may well be a conversation in our protocol, so the first such
 # line is the last (the cross-protocol attack of ALPACA, 2021).
-_HTTP = re.compile(rb"[A-Z]++ [^ ]++ HTTP/[0-9]|(?:GET|POST|PUT|CONNECT|HEAD|OPTIONS) ")
+_HTTP = re.compile(
+    rb"[A-Z]++ [^ ]++ HTTP/[0-9.]|(?:GET|POST|PUT|CONNECT|HEAD|OPTIONS) "
+)
 
 
 class ServerConnection(Connection[Sent, Event], Generic[Sent, Event, A]):

@@ -164,19 +164,13 @@ class Client(ClientConnection[Event]):
                 return
             call = self._held.popleft()
             self._in_flight.append(call)
-            if isinstance(call.command, c.Auth):
-                self._begin_login(call.command)
+            command = call.command
+            if isinstance(command, c.Auth):
+                rounds = self.limits.sasl_rounds
+                self._login = Login(command.client, command.initial, rounds)
+                self._write(*self._login.first_line(command.mechanism, MAX_COMMAND))
             else:
-                self._write(call.command.write(), call.command.masked())
-
-    def _begin_login(self, command: c.Auth) -> None:
-        self._login = Login(command.client, command.initial, self.limits.sasl_rounds)
-        line = b"AUTH " + command.mechanism.encode("ascii")
-        initial = self._login.initial(MAX_COMMAND - len(line) - len(b" \r\n"))
-        if initial is None:
-            self._write(line + b"\r\n")
-        else:
-            self._write(line + b" " + initial + b"\r\n", line + b" ****")
+                self._write(command.write(), command.masked())
 
     def _send_response(self, value: c.Response | c.Cancel) -> None:
         if self._login is None or not self._login.awaited:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final, TypeVar, overload
 
@@ -22,6 +21,7 @@ from .._connection import PAUSED, ClientConnection, Security, Signal
 from .._login import Login
 from ..errors import LimitExceeded, LocalProtocolError, RemoteProtocolError, quote
 from . import commands as c
+from .ahead import read_ahead
 from .body import LineEnds, Newlines, Outgoing, check_line_ends
 from .grammar import MAX_LINE, read_text, write_text
 from .responses import (
@@ -36,12 +36,9 @@ from .responses import (
     Reply,
     fault_of,
     mend_extension,
-    read_final,
     split_line,
 )
 from .state import BEFORE_TLS, IN_TRANSACTION, SMTP, Dialect, Limits, Progress, State
-
-_TURN = (c.Response, c.Cancel)
 
 R = TypeVar("R")
 Answer = Reply | EhloData | Deliveries
@@ -102,8 +99,7 @@ class Client(ClientConnection[Event]):
         self._by_hand: Call[Any] | None = None  # whose text is not over
         self._body: Outgoing | None = None  # where it may be sent now
         self._body_said = False  # 354 came, and all of the text is written
-        # Replies that were read before their turn, with their lines, the next one last:
-        self._replies: list[tuple[bytes, Reply]] = []
+        self._replies: list[tuple[bytes, Reply]] = []  # read ahead, the next one last
         # Of the reply that is being read:
         self._line: bytes | None = None  # taken, and not understood yet
         self._excused = False  # that line deviates, and this has been said
@@ -157,14 +153,15 @@ class Client(ClientConnection[Event]):
             raise self._failure
         if isinstance(value, c.SmtpCommand):
             return self._send_command(value)
-        if isinstance(value, Chunk):
-            self._send_chunk(value)
-        elif isinstance(value, End):
-            self._send_end()
-        elif isinstance(value, _TURN):
-            self._send_response(value)
-        else:
-            raise LocalProtocolError(f"{value!r} is nothing that SMTP can send")
+        match value:
+            case Chunk():
+                self._send_chunk(value)
+            case End():
+                self._send_end()
+            case c.Response() | c.Cancel():
+                self._send_response(value)
+            case _:
+                raise LocalProtocolError(f"{value!r} is nothing that SMTP can send")
         return None
 
     def _send_command(self, command: c.SmtpCommand[Any]) -> Call[Any]:
@@ -175,9 +172,8 @@ class Client(ClientConnection[Event]):
             name = waiting.command.verb.decode()
             raise LocalProtocolError(f"nothing can be sent until {name} is over")
         if len(self._in_flight) + len(self._held) >= self.limits.in_flight:
-            raise LocalProtocolError(
-                f"more than {self.limits.in_flight} commands in flight"
-            )
+            most = self.limits.in_flight
+            raise LocalProtocolError(f"more than {most} commands in flight")
         if self._stale:
             self._count_ahead()
         why_not = self._ahead.why_not(command, tls=self.tls)
@@ -265,7 +261,10 @@ class Client(ClientConnection[Event]):
         command = call.command
         match command:
             case c.Auth():
-                self._begin_login(command)
+                rounds = self.limits.sasl_rounds
+                self._login = Login(command.client, command.initial, rounds)
+                # RFC 4954 4: the first response must not make the line too long.
+                self._write(*self._login.first_line(command.mechanism, MAX_LINE))
                 return
             case c.Bdat(data=None):
                 self._body = Outgoing(self._ends_of_chunk(), command.size)
@@ -273,16 +272,6 @@ class Client(ClientConnection[Event]):
         self._write(command.write(), command.masked())
         if isinstance(command, c.Bdat) and command.data:
             self._out.append(command.data)
-
-    def _begin_login(self, command: c.Auth) -> None:
-        """RFC 4954 4: the first response must not make the line too long."""
-        self._login = Login(command.client, command.initial, self.limits.sasl_rounds)
-        line = b"AUTH " + command.mechanism.encode("ascii")
-        initial = self._login.initial(MAX_LINE - len(line) - len(b" \r\n"))
-        if initial is None:
-            self._write(line + b"\r\n")
-        else:
-            self._write(line + b" " + initial + b"\r\n", line + b" ****")
 
     def _send_response(self, value: c.Response | c.Cancel) -> None:
         if self._login is None or not self._login.awaited:
@@ -355,42 +344,13 @@ class Client(ClientConnection[Event]):
                 return event
 
     def _read_ahead(self) -> bool:
-        """Read many replies at once: whether there are any that can be.
-
-        They are those without a fault, to commands that they just end.  That is most of
-        what comes, and it costs a third of what it costs to go line by line.
-        """
-        if not self._in_flight or self._line is not None or self._texts:
+        """Whether there are replies that could be read before their turn."""
+        if self._line is not None or self._texts or not self._in_flight:
             return False
-        if not self._in_flight[0].command.plain:
-            return False
-        lines = iter(self._in.peek_lines())
-        most = min(MAX_LINE, self.limits.line) - 2
-        for call in islice(self._in_flight, self._taken):
-            said = next(lines, b"")
-            if said[3:4] == b"-":
-                said = self._gather(said, lines, most)
-            elif len(said) > most:
-                break
-            reply = read_final(said)
-            if reply is None or not call.command.plain:
-                break
-            self._replies.append((said, reply))
-        self._replies.reverse()
+        if self._in_flight[0].command.plain:
+            sent = islice(self._in_flight, self._taken)
+            self._replies = read_ahead(sent, self._in.peek_lines(), self.limits)[::-1]
         return bool(self._replies)
-
-    def _gather(self, first: bytes, lines: Iterator[bytes], most: int) -> bytes:
-        """The reply of several lines that begins so, if it keeps to all limits."""
-        said = [first]
-        for line in lines:
-            said.append(line)
-            if line[3:4] != b"-":
-                whole = b"\r\n".join(said)
-                limits = self.limits
-                if len(said) <= limits.reply_lines and len(whole) + 2 <= limits.reply:
-                    return whole if max(map(len, said)) <= most else b""
-                break
-        return b""
 
     def _read_reply(self) -> Reply | Event | None:
         """The next whole reply, or an event that comes before it."""
@@ -612,7 +572,9 @@ class Client(ClientConnection[Event]):
                 call.cause = self._login.cause
             if answer.ok and isinstance(command, c.Hello):
                 assert isinstance(answer, Reply)
-                answer = self._hello(command, answer)
+                self._stale = True  # what may be said is known only by now
+                if not isinstance(command, c.Helo):
+                    answer = EhloData.join(answer.lines[0], self._extensions)
         if answer.ok:
             self._now.granted(command, answer)
         else:
@@ -620,7 +582,10 @@ class Client(ClientConnection[Event]):
             self._now.refused(command, sent=self._body_said)
             self._stale, self._failed = True, answer
         if self.dialect.lmtp:
-            self._note_recipient(command, answer.ok)
+            if self._now.state not in IN_TRANSACTION:
+                self._recipients, self._deliveries = [], []
+            elif answer.ok and isinstance(command, c.Rcpt):
+                self._recipients.append(command.recipient)
         self._in_flight.popleft()
         self._taken = max(self._taken - 1, 0)  # a refusal may come early
         if not command.plain:
@@ -632,18 +597,6 @@ class Client(ClientConnection[Event]):
             self._write_held()
         return Completed(call, answer)
 
-    def _note_recipient(self, command: Any, ok: bool) -> None:
-        if self._now.state not in IN_TRANSACTION:
-            self._recipients, self._deliveries = [], []
-        elif ok and isinstance(command, c.Rcpt):
-            self._recipients.append(command.recipient)
-
-    def _hello(self, command: c.Hello[Any], reply: Reply) -> Answer:
-        self._stale = True  # what may be said is known only by now
-        if isinstance(command, c.Helo):
-            return reply
-        return EhloData.join(reply.lines[0], self._extensions)
-
     def _end(self) -> Event:
         if len(self._in) or self._line is not None or self._texts:
             raise RemoteProtocolError("connection closed inside a reply")
@@ -654,7 +607,6 @@ class Client(ClientConnection[Event]):
             name = self._in_flight[0].command.verb.decode()
             raise RemoteProtocolError(f"connection closed before {name} was answered")
         if self.state not in (State.CLOSED, State.REFUSED):
-            raise RemoteProtocolError(
-                f"connection closed by the server in {self.state.name}"
-            )
+            state = self.state.name
+            raise RemoteProtocolError(f"connection closed by the server in {state}")
         return Closed()

@@ -36,9 +36,8 @@ from .grammar import (
 )
 
 _LINE = re.compile(rb"([2-5][0-5][0-9])(?:([ -])([^\r\n\0]*))?")
-_STATUS = r"([245])\.(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})(?: |\Z)"
-_ENHANCED = re.compile(_STATUS)
-_HEAD = re.compile(rb"[245][0-5][0-9](?:\Z| (?:%s)?)" % _STATUS.encode("ascii"))
+STATUS: Final = r"([245])\.(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})(?: |\Z)"
+_ENHANCED = re.compile(STATUS)
 _EXTENSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(?: [!-~]+)*")
 _LIMIT = re.compile(r"[A-Za-z0-9_-]+(?:=[!-:<-~]+)?")
 _LIMIT_VALUE = re.compile(r"[1-9][0-9]{0,5}")
@@ -191,50 +190,6 @@ class Reply:
                 for line in said[1:]
             ]
         return cls(code, "\n".join(said), enhanced)
-
-
-@lru_cache(maxsize=256)
-def _read_head(head: bytes) -> tuple[int, EnhancedCode | None] | None:
-    """What comes before the text of a reply, ``250 2.1.5``; ``None``: look closely."""
-    code, _, status = head.decode("ascii").rstrip(" ").partition(" ")
-    if code == "421" or (status and status[0] != code[0]):
-        return None
-    return int(code), EnhancedCode.read(status) if status else None
-
-
-_set_code = Reply.__dict__["code"].__set__
-_set_text = Reply.__dict__["text"].__set__
-_set_enhanced = Reply.__dict__["enhanced"].__set__
-_set_written = Reply.__dict__["_written"].__set__
-
-
-def _read_lines(said: bytes) -> Reply | None:
-    try:
-        reply = Reply.read(*said.split(b"\r\n"))
-    except ValueError:
-        return None
-    return None if reply.code == 421 or 300 <= reply.code < 400 else reply
-
-
-@lru_cache(maxsize=256)
-def read_final(said: bytes) -> Reply | None:
-    """The reply that *said* is, if it is a plain one: most are.
-
-    Servers say the same over and over.  ``None``: it has to be looked at in its place.
-    """
-    found = _HEAD.match(said)
-    head = _read_head(found[0]) if found is not None else None
-    if found is None or head is None:
-        return _read_lines(said) if said[3:4] == b"-" else None
-    text = said[found.end() :].decode("utf-8", "replace")
-    if not text.isascii() or not text.isprintable():
-        return None
-    reply = object.__new__(Reply)  # all that its constructor checks has been seen to
-    _set_code(reply, head[0])
-    _set_text(reply, text)
-    _set_enhanced(reply, head[1])
-    _set_written(reply, None)
-    return reply
 
 
 @dataclass(frozen=True, slots=True)
