@@ -97,19 +97,27 @@ def check_line_ends(ends: LineEnds, data: bytes) -> LineEnds:
 class Outgoing:
     """One message, or one chunk of it, that its sender hands over piece by piece."""
 
-    __slots__ = ("_ends", "_left", "_stuffer")
+    __slots__ = ("_last", "_left", "_stuffer", "ends")
 
-    def __init__(self, ends: LineEnds, size: int | None) -> None:
-        self._ends = ends
+    def __init__(self, ends: LineEnds, size: int | None, *, last: bool = False) -> None:
+        self.ends = ends
         self._left = size  # of a chunk; None: DATA
+        self._last = last  # chunk
         self._stuffer = _dots.Stuffer()
 
     def take(self, data: bytes) -> bytes:
         """*data* as it goes on the wire; LocalProtocolError if it cannot."""
-        if self._left is None:
-            return self._stuffer.stuff(self._ends.take(data))
-        if len(data) > self._left:
+        if self._left is not None and len(data) > self._left:
             raise LocalProtocolError(f"only {self._left} octets of the chunk are left")
+        if self.ends.policy is _REJECT:
+            ends = check_line_ends(self.ends, data)
+            if self._last and self._left == len(data):
+                check_line_ends(ends, b"\r\n")  # a CR at the very end is one by itself
+            self.ends = ends
+        elif self._left is None:
+            data = self.ends.take(data)
+        if self._left is None:
+            return self._stuffer.stuff(data)
         self._left -= len(data)
         return data
 
@@ -119,7 +127,8 @@ class Outgoing:
             raise LocalProtocolError(f"{self._left} octets of the chunk are missing")
         if self._left is not None:
             return b""
-        return self._stuffer.stuff(self._ends.end()) + self._stuffer.end()
+        check_line_ends(self.ends, b"\r\n")
+        return self._stuffer.stuff(self.ends.end()) + self._stuffer.end()
 
 
 class Incoming:

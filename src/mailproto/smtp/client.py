@@ -90,7 +90,7 @@ class Client(ClientConnection[Event]):
         self._events: deque[Event] = deque()  # to be handed over first
         self._login: Login | None = None  # the AUTH that is going on
         self._recipients: list[str] = []  # accepted, of this transaction
-        self._failed = Reply(503)  # what the last refused chunk was told
+        self._failed: Reply | None = None  # the last refusal
         # Of what was written, how much data_to_send has handed out:
         self._taken = 0  # commands, of those in flight
         self._unsaid: Call[Any] | None = None  # whose end of text, or response, is not
@@ -198,9 +198,9 @@ class Client(ClientConnection[Event]):
                 most = self._ahead.offered.size if self._ahead.offered else None
                 if most and len(message) > most:
                     raise LocalProtocolError(f"DATA: larger than {most} octets")
-            case c.Bdat(data=bytes() as data):
-                ends = check_line_ends(self._ends_of_chunk(), data)
-                if command.last:
+            case c.Bdat(data=data):
+                ends = check_line_ends(self._ends_of_chunk(), data or b"")
+                if command.last and data is not None:
                     ends = check_line_ends(ends, b"\r\n")
                 self._chunk_ends = ends
 
@@ -224,9 +224,8 @@ class Client(ClientConnection[Event]):
         while self._held:
             if self._in_flight:
                 last = self._in_flight[-1]
-                open_text = last is self._by_hand
                 ends = last.command.ends_group and not self._body_said
-                if not pipelining or ends or open_text:
+                if not pipelining or ends:
                     return
             call = self._held[0]
             if isinstance(call.command, c.Content) and call.command.verb != b"DATA":
@@ -247,7 +246,7 @@ class Client(ClientConnection[Event]):
         """
         if self._now.state in (State.RCPT, State.CHUNKS):
             return False
-        answer: Answer = self._failed
+        answer: Answer = self._failed or Reply(503)
         if self._now.state is State.MAIL and self.dialect.lmtp:
             answer = Deliveries()
         self._held.popleft()
@@ -267,7 +266,7 @@ class Client(ClientConnection[Event]):
                 self._write(*self._login.first_line(command.mechanism, MAX_LINE))
                 return
             case c.Bdat(data=None):
-                self._body = Outgoing(self._ends_of_chunk(), command.size)
+                self._body = Outgoing(self._chunk_ends, command.size, last=command.last)
                 self._events.append(GoAhead(call, b""))
         self._write(command.write(), command.masked())
         if isinstance(command, c.Bdat) and command.data:
@@ -283,8 +282,8 @@ class Client(ClientConnection[Event]):
     def _send_chunk(self, chunk: Chunk) -> None:
         if self._body is None:
             raise LocalProtocolError("no text is awaited: Chunk")
-        self._chunk_ends = check_line_ends(self._chunk_ends, chunk.data)
         data = self._body.take(chunk.data)
+        self._chunk_ends = self._body.ends
         if data:
             self._out.append(data)
 
@@ -541,9 +540,6 @@ class Client(ClientConnection[Event]):
     def _begin_text(self, call: Call[Any], reply: Reply) -> Event | None:
         message = call.command.message
         self._body = Outgoing(LineEnds(self.newlines), None)
-        self._chunk_ends = LineEnds(
-            Newlines.REJECT if self.newlines is Newlines.REJECT else Newlines.KEEP
-        )
         if self.state is not State.RCPT:
             # RFC 2920 3.1: "the client MUST send a single dot", the message to nobody.
             self._body = Outgoing(LineEnds(Newlines.KEEP), None)
@@ -605,7 +601,10 @@ class Client(ClientConnection[Event]):
             return self._complete(self._in_flight[0], self._due)
         if self._in_flight:
             name = self._in_flight[0].command.verb.decode()
-            raise RemoteProtocolError(f"connection closed before {name} was answered")
+            why = f" (the last refusal: {self._failed})" if self._failed else ""
+            raise RemoteProtocolError(
+                f"connection closed before {name} was answered{why}"
+            )
         if self.state not in (State.CLOSED, State.REFUSED):
             state = self.state.name
             raise RemoteProtocolError(f"connection closed by the server in {state}")
