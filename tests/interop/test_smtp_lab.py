@@ -97,7 +97,8 @@ def test_client_authenticates_as_told(
     postfix: Postfix, client: Client, mechanism: str
 ) -> None:
     assert postfix.logins is not None
-    for user, password in postfix.logins.users.items():
+    for user in ("carol", "dave"):  # whose passwords are not easily written
+        password = postfix.logins.users[user]
         way = replace(account(postfix, "stls"), user=user, password=password)
         client(way, PLAIN, ADA, [ALICE], auth=mechanism)
         postfix.wait_for_log(f"sasl_method={mechanism}, sasl_username={user}")
