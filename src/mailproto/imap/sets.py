@@ -1,0 +1,187 @@
+"""Sets of message sequence numbers and of unique identifiers (RFC 3501 9, 4315 3).
+
+They look the same and mean different things, so they are different types: what one
+returns is never given to the other.  A range stays a pair of numbers; ``1:4294967295``
+costs as much as ``1``.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Self, TypeAlias
+
+MAX_NUMBER: Final = 2**32 - 1  # nz-number: RFC 3501 9
+
+#: from and to, both included; ``None`` is ``*``, the largest there is
+Range: TypeAlias = tuple[int | None, int | None]
+
+_NUMBER = rb"(?:[1-9][0-9]{0,9}|\*)"
+_is_set = re.compile(rb"%b(?::%b)?(?:,%b(?::%b)?)*+" % ((_NUMBER,) * 4)).fullmatch
+_is_number = re.compile(rb"[1-9][0-9]{0,8}").fullmatch
+
+
+def _range(low: int | None, high: int | None) -> Range:
+    """The two in order, ``*`` last."""
+    for number in (low, high):
+        if number is not None and not 0 < number <= MAX_NUMBER:
+            raise ValueError(f"{number} is not in 1 to {MAX_NUMBER}")
+    if low is None or (high is not None and high < low):
+        return high, low
+    return low, high
+
+
+def _part(text: str) -> Range:
+    low, colon, high = text.partition(":")
+    first = None if low == "*" else int(low)
+    if not colon:
+        return _range(first, first)
+    return _range(first, None if high == "*" else int(high))
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class NumberSet:
+    """Ranges in the order in which they were said; not empty.
+
+    A part is a number, a pair (``None`` is ``*``), or text as on the wire.
+
+    >>> SequenceSet(1, (4, 7), (12, None)) == SequenceSet("1,4:7,*:12")
+    True
+    """
+
+    ranges: tuple[Range, ...]
+
+    def __init__(self, *parts: int | Range | str) -> None:
+        ranges: list[Range] = []
+        for part in parts:
+            if isinstance(part, str):
+                ranges += self._read(part.encode("ascii", "replace"))
+            elif isinstance(part, tuple):
+                ranges.append(_range(*part))
+            else:
+                ranges.append(_range(part, part))
+        if not ranges:
+            raise ValueError("a set of messages must not be empty")
+        object.__setattr__(self, "ranges", tuple(ranges))
+
+    @classmethod
+    def of(cls, numbers: Iterable[int]) -> Self:
+        """The set of those *numbers*, in as few ranges as can be."""
+        ranges: list[Range] = []
+        low = high = None
+        for number in sorted(set(numbers)):
+            if high is None or number != high + 1:
+                if high is not None:
+                    ranges.append((low, high))
+                low = number
+            high = number
+        return cls(*ranges, *([] if high is None else [(low, high)]))
+
+    @classmethod
+    def read(cls, text: bytes) -> Self:
+        """Of ``2,4:7,9,12:*``; raises ValueError."""
+        made = cls.__new__(cls)
+        if _is_number(text):
+            number = int(text)
+            object.__setattr__(made, "ranges", ((number, number),))
+        else:
+            object.__setattr__(made, "ranges", tuple(cls._read(text)))
+        return made
+
+    @staticmethod
+    def _read(text: bytes) -> list[Range]:
+        if not _is_set(text):
+            raise ValueError("a set of messages is expected")
+        return [_part(part) for part in text.decode("ascii").split(",")]
+
+    def write(self) -> bytes:
+        parts = []
+        for low, high in self.ranges:
+            first = "*" if low is None else str(low)
+            last = "*" if high is None else str(high)
+            parts.append(first if low == high else f"{first}:{last}")
+        return ",".join(parts).encode("ascii")
+
+    def __str__(self) -> str:
+        return self.write().decode("ascii")
+
+    def __iter__(self) -> Iterator[Range]:
+        """The ranges, as they were said."""
+        return iter(self.ranges)
+
+    @property
+    def open(self) -> bool:
+        """Whether ``*`` is in it, so that what it holds depends on the mailbox."""
+        return any(high is None for _, high in self.ranges)
+
+    def contains(self, number: int, largest: int | None = None) -> bool:
+        """Whether *number* is in it; *largest* is what ``*`` stands for.
+
+        Without one, ``5:*`` holds all from 5 on, and ``*`` alone may be any number.
+        """
+        for low, high in self.ranges:
+            if high is None:
+                if largest is None:
+                    if low is None or number >= low:
+                        return True
+                    continue
+                high = largest
+                low = largest if low is None else low
+                if low > high:
+                    low, high = high, low
+            assert low is not None
+            if low <= number <= high:
+                return True
+        return False
+
+    def among(self, numbers: Sequence[int]) -> list[int]:
+        """Those of *numbers*, which ascend, that are in the set; they ascend, too.
+
+        ``*`` is the last of *numbers*.
+        """
+        if not numbers:
+            return []
+        spans: list[tuple[int, int]] = []
+        for low, high in self.ranges:
+            first = numbers[-1] if low is None else low
+            last = numbers[-1] if high is None else high
+            first, last = min(first, last), max(first, last)
+            spans.append((bisect_left(numbers, first), bisect_right(numbers, last)))
+        found: list[int] = []
+        done = 0
+        for start, stop in sorted(spans):
+            found += numbers[max(start, done) : stop]
+            done = max(done, stop)
+        return found
+
+    def numbers(self) -> Iterator[int]:
+        """One by one, in the order in which they were said: there may be billions.
+
+        Raises ValueError if ``*`` is among them.
+        """
+        if self.open:
+            raise ValueError("* is no number")
+        for low, high in self.ranges:
+            assert low is not None
+            assert high is not None
+            yield from range(low, high + 1)
+
+    def __len__(self) -> int:
+        """How many numbers, those that were said twice counted twice."""
+        if self.open:
+            raise ValueError("* is no number")
+        return sum((high or 0) - (low or 0) + 1 for low, high in self.ranges)
+
+
+class SequenceSet(NumberSet):
+    """Message sequence numbers, ``2:4,7,10:*``: they shift when messages go."""
+
+    __slots__ = ()
+
+
+class UidSet(NumberSet):
+    """Unique identifiers, ``304,319:320``: they stay, while UIDVALIDITY does."""
+
+    __slots__ = ()
