@@ -38,6 +38,7 @@ ATOM: Final = rb"!#$&'+,\-./0-9:;<=>?@A-Z\[^_`a-z|}~"
 
 _atom = re.compile(rb"[%b]++" % ATOM)
 _astring = re.compile(rb"[%b\]]++" % ATOM)
+_tag = re.compile(rb"[%b\]]++" % ATOM.replace(b"+", b""))
 _list_mailbox = re.compile(rb"[%b\]%%*]++" % ATOM)
 _flag = re.compile(rb"\\?[%b]++" % ATOM)
 _flags = re.compile(rb"\(((?:\\?[%b]++(?: \\?[%b]++)*+)?)\)" % (ATOM, ATOM))
@@ -423,14 +424,24 @@ class Cursor:
         if self.at != self.end:
             self.fail("nothing more is expected")
 
-    def _take(self, pattern: re.Pattern[bytes], what: str) -> bytes:
+    def take_rest(self) -> bytes:
+        """All that is left."""
+        start, self.at = self.at, self.end
+        return self.data[start:]
+
+    def finds(self, pattern: re.Pattern[bytes], ahead: int = 0) -> bool:
+        """Whether *pattern* matches so many octets ahead."""
+        return pattern.match(self.data, self.at + ahead) is not None
+
+    def take(self, pattern: re.Pattern[bytes], what: str) -> bytes:
+        """What *pattern* matches here."""
         found = pattern.match(self.data, self.at)
         if not found:
             self.fail(f"{what} is expected")
         self.at = found.end()
         return found[0]
 
-    def _made(self, make: Callable[[], T], start: int) -> T:
+    def made(self, make: Callable[[], T], start: int) -> T:
         """What *make* gives; a word at *start* was wrong if it raises ValueError."""
         try:
             return make()
@@ -439,13 +450,16 @@ class Cursor:
 
     # -- words
 
+    def take_tag(self) -> bytes:
+        return self.take(_tag, "a tag")
+
     def take_atom(self) -> str:
-        return self._take(_atom, "an atom").decode("ascii")
+        return self.take(_atom, "an atom").decode("ascii")
 
     def take_number(self, most: int = MAX_NUMBER, least: int = 0) -> int:
         """Digits; ``least=1`` is the grammar's nz-number, which begins with no 0."""
         start = self.at
-        digits = self._take(_digits, "a number")
+        digits = self.take(_digits, "a number")
         number = int(digits)
         if not least <= number <= most or (least and digits[:1] == b"0"):
             self.at = start
@@ -455,20 +469,20 @@ class Cursor:
     def take_set(self, kind: type[S]) -> S:
         """A SequenceSet or a UidSet."""
         start = self.at
-        text = self._take(_number_set, "a set of messages")
-        return self._made(lambda: kind.read(text), start)
+        text = self.take(_number_set, "a set of messages")
+        return self.made(lambda: kind.read(text), start)
 
     def take_flag(self) -> str:
-        return check_flag(self._take(_flag, "a flag").decode("ascii"))
+        return check_flag(self.take(_flag, "a flag").decode("ascii"))
 
     def take_flags(self) -> tuple[str, ...]:
         """A list of flags in its parentheses."""
-        return read_flags(self._take(_flags, "a list of flags")[1:-1])
+        return read_flags(self.take(_flags, "a list of flags")[1:-1])
 
     # -- strings
 
     def take_quoted(self) -> bytes:
-        data = self._take(self._quoted, "a quoted string")[1:-1]
+        data = self.take(self._quoted, "a quoted string")[1:-1]
         return _ESCAPED.sub(rb"\1", data) if b"\\" in data else data
 
     def take_literal(self, *, binary: bool = False) -> bytes:
@@ -486,7 +500,7 @@ class Cursor:
         size, start = int(found[2]), found.end()
         if start in self._holes:
             self.at = start
-            return self._made(lambda: Streamed(size), found.start())
+            return self.made(lambda: Streamed(size), found.start())
         data = self.data[start : start + size]
         if len(data) < size:
             self.fail("a literal is cut off")
@@ -494,6 +508,12 @@ class Cursor:
             self.fail("a literal must not hold NUL")
         self.at = start + size
         return data
+
+    def accept_literal(self) -> bytes | None:
+        """The octets of a literal, binary or not; ``None`` if none stands here."""
+        if not _literal.match(self.data, self.at):
+            return None
+        return self.take_literal(binary=True)
 
     def take_string(self) -> bytes:
         return self.take_quoted() if self.peek() == b'"' else self.take_literal()
@@ -506,15 +526,16 @@ class Cursor:
         return found[0]
 
     def take_nstring(self) -> bytes | None:
-        return None if self._accept_nil() else self.take_string()
+        return None if self.accept_nil() else self.take_string()
 
     def take_body(self) -> bytes | Streamed | None:
         """An nstring that may be streamed."""
-        if self._accept_nil():
+        if self.accept_nil():
             return None
         return self.take_quoted() if self.peek() == b'"' else self.take_announced()
 
-    def _accept_nil(self) -> bool:
+    def accept_nil(self) -> bool:
+        """Go on behind NIL if it is next; whether it was."""
         if self.data[self.at : self.at + 3].upper() != b"NIL":
             return False
         self.at += 3
@@ -539,13 +560,13 @@ class Cursor:
     def take_date_time(self) -> datetime:
         start = self.at
         text = self.take_quoted()
-        return self._made(lambda: read_date_time(text), start)
+        return self.made(lambda: read_date_time(text), start)
 
     def take_date(self) -> date:
         """A date of SEARCH, in quotes or not."""
         start = self.at
-        text = self._take(_quoted_date, "a date").strip(b'"')
-        return self._made(lambda: read_date(text), start)
+        text = self.take(_quoted_date, "a date").strip(b'"')
+        return self.made(lambda: read_date(text), start)
 
     def take_section(self) -> Section:
         """A section with its brackets.  Names of fields may be literals."""
@@ -558,11 +579,11 @@ class Cursor:
         fields = self._take_fields() if self.accept(b" ") else ()
         self.expect(b"]")
         if not fields:
-            return self._made(lambda: _read_section(part, dot, text), start)
+            return self.made(lambda: _read_section(part, dot, text), start)
         if bool(dot) != bool(part):
             self.fail("a section is expected")
         numbers, name = _numbers(part), text.decode("ascii")
-        return self._made(lambda: Section(numbers, name, fields), start)
+        return self.made(lambda: Section(numbers, name, fields), start)
 
     def _take_fields(self) -> tuple[str, ...]:
         self.expect(b"(")

@@ -1,7 +1,7 @@
 """Mailbox names: modified UTF-7, and the wildcards of LIST (RFC 3501 5.1.3, 6.3.8).
 
 A name is text in our values and modified UTF-7 on the wire.  What is not the one right
-way to write some text (``&AAA``, ``&AGE-`` for ``a``, an octet beyond ASCII) has no text
+way to write some text (``&AAA``, ``&AGE-`` for ``a``, octets beyond ASCII) has no text
 that would be written so again.  Its ``&``, or the odd octet, is kept as the lone
 surrogate U+DC00 plus the octet, much as PEP 383 does it: nothing is lost, every name
 goes back as it came, and no two names become one.

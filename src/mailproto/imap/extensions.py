@@ -1,0 +1,234 @@
+"""What an IMAP client says to servers with extensions: one small class each.
+
+UID EXPUNGE is ``Expunge(messages)``; SASL-IR is what ``Authenticate`` has as *initial*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Self
+
+from .grammar import (
+    Cursor,
+    Fragment,
+    SequenceSet,
+    UidSet,
+    check_atom,
+    check_text,
+    read_text,
+    write_string,
+)
+from .messages import ToMailbox
+from .verbs import ImapCommand
+
+MAX_ID_PAIRS = 30  # RFC 2971 3.3, as are the next two
+MAX_ID_NAME = 30  # octets
+MAX_ID_VALUE = 1024  # octets
+
+
+@dataclass(frozen=True, slots=True)
+class Idle(ImapCommand[Any]):
+    """RFC 2177 3: the server tells news by itself until the client says DONE.
+
+    C: A002 IDLE
+    S: + idling
+    S: * 4 EXISTS
+    C: DONE
+    S: A002 OK IDLE terminated
+    """
+
+    verb = b"IDLE"
+
+    @property
+    def extension(self) -> str | None:
+        return "IDLE"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """RFC 2177 3: the end of IDLE.  It is a line without a tag, not a command."""
+
+    def masked(self) -> bytes:
+        """What a transcript may show."""
+        return b"DONE"
+
+    def write(self) -> bytes:
+        """The whole line, CRLF included."""
+        return b"DONE\r\n"
+
+    @classmethod
+    def read(cls, line: bytes) -> Self:
+        """Of the line without its CRLF; raises ValueError."""
+        if line.upper() != b"DONE":
+            raise ValueError("DONE is expected")
+        return cls()
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace(ImapCommand[Any]):
+    """RFC 2342 5: where mailboxes are, one's own and others'.
+
+    C: A001 NAMESPACE
+    S: * NAMESPACE (("" "/")) NIL NIL
+    S: A001 OK NAMESPACE command completed
+    """
+
+    verb = b"NAMESPACE"
+
+    @property
+    def extension(self) -> str | None:
+        return "NAMESPACE"
+
+
+@dataclass(frozen=True, slots=True)
+class Unselect(ImapCommand[Any]):
+    """RFC 3691 2: CLOSE, and nothing is expunged.
+
+    C: A341 UNSELECT
+    S: A341 OK Unselect completed
+    """
+
+    verb = b"UNSELECT"
+
+    @property
+    def extension(self) -> str | None:
+        return "UNSELECT"
+
+
+@dataclass(frozen=True, slots=True)
+class Move(ToMailbox[Any]):
+    """RFC 6851 3: messages are moved, all or none.
+
+    C: a UID MOVE 42:69 foo
+    S: * OK [COPYUID 432432 42:69 1202:1229]
+    S: * 22 EXPUNGE
+    S: a OK Done
+
+    The result is the CopyUid that a server with UIDPLUS tells, or ``None``.
+    """
+
+    verb = b"MOVE"
+    messages: SequenceSet | UidSet
+    mailbox: str
+
+    @property
+    def extension(self) -> str | None:
+        return "MOVE"
+
+
+@dataclass(frozen=True, slots=True)
+class Id(ImapCommand[Any]):
+    """RFC 2971 3.1: who the client is, and who is the server?
+
+    C: a023 ID ("name" "sodr" "version" "19.34")
+    S: * ID NIL
+    S: a023 OK ID completed
+
+    *fields* are pairs of a name and a value; ``None`` tells nothing, ``NIL``.
+    """
+
+    verb = b"ID"
+    fields: tuple[tuple[str, str | None], ...] | None = None
+
+    def __post_init__(self) -> None:
+        check_id(self.fields or ())
+
+    @classmethod
+    def of(cls, **fields: str | None) -> Self:
+        """``Id.of(name="sodr", version="19.34")``."""
+        return cls(tuple(fields.items()))
+
+    @property
+    def extension(self) -> str | None:
+        return "ID"
+
+    def arguments(self) -> Iterable[Fragment]:
+        return (b" ", *write_id(self.fields))
+
+    @classmethod
+    def read(cls, cursor: Cursor, verb: bytes) -> Self:
+        cursor.expect(b" ")
+        return cls(take_id(cursor))
+
+
+def check_id(fields: Iterable[tuple[str, str | None]]) -> None:
+    """Raise ValueError for what RFC 2971 3.3 does not allow."""
+    names: set[str] = set()
+    for name, value in fields:
+        check_text(name, "the name of a field")
+        if len(name.encode("utf-8", "surrogateescape")) > MAX_ID_NAME:
+            raise ValueError(f"the name of a field is longer than {MAX_ID_NAME} octets")
+        if name.lower() in names:
+            raise ValueError("a field is there twice")
+        names.add(name.lower())
+        if value is None:
+            continue
+        check_text(value, "the value of a field")
+        if len(value.encode("utf-8", "surrogateescape")) > MAX_ID_VALUE:
+            raise ValueError(f"a value is longer than {MAX_ID_VALUE} octets")
+    if len(names) > MAX_ID_PAIRS:
+        raise ValueError(f"there are more than {MAX_ID_PAIRS} fields")
+
+
+def write_id(fields: tuple[tuple[str, str | None], ...] | None) -> list[Fragment]:
+    """The list of pairs, of the command as of the response."""
+    if fields is None:
+        return [b"NIL"]
+    written: list[Fragment] = [b"("]
+    for name, value in fields:
+        written += [b" "] if len(written) > 1 else []
+        written += [write_string(name), b" "]
+        written.append(b"NIL" if value is None else write_string(value))
+    return [*written, b")"]
+
+
+def take_id(cursor: Cursor) -> tuple[tuple[str, str | None], ...] | None:
+    """The same back."""
+    if cursor.accept_nil():
+        return None
+    cursor.expect(b"(")
+    fields: list[tuple[str, str | None]] = []
+    while not cursor.accept(b")"):
+        if fields:
+            cursor.expect(b" ")
+        name = read_text(cursor.take_string())
+        cursor.expect(b" ")
+        value = cursor.take_nstring()
+        fields.append((name, None if value is None else read_text(value)))
+    return tuple(fields)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Enable(ImapCommand[Any]):
+    """RFC 5161 3.1: extensions that change what the server says are wanted.
+
+    C: t2 ENABLE CONDSTORE X-GOOD-IDEA
+    S: * ENABLED X-GOOD-IDEA
+    S: t2 OK foo
+    """
+
+    verb = b"ENABLE"
+    capabilities: tuple[str, ...]
+
+    def __init__(self, *capabilities: str) -> None:
+        for name in capabilities:
+            check_atom(name, "a capability")
+        if not capabilities:
+            raise ValueError("ENABLE asks for one capability at least")
+        named = tuple(name.upper() for name in capabilities)
+        object.__setattr__(self, "capabilities", named)
+
+    @property
+    def extension(self) -> str | None:
+        return "ENABLE"
+
+    def arguments(self) -> Iterable[Fragment]:
+        return (b" ", " ".join(self.capabilities).encode("ascii"))
+
+    @classmethod
+    def read(cls, cursor: Cursor, verb: bytes) -> Self:
+        names = []
+        while cursor.accept(b" "):
+            names.append(cursor.take_atom())
+        return cursor.made(lambda: cls(*names), cursor.at)

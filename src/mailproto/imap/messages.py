@@ -1,0 +1,282 @@
+"""What an IMAP client says about messages: the selected state (RFC 3501 6.4).
+
+The messages are named by a SequenceSet or by a UidSet; a UidSet makes the command its
+UID variant (6.4.8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Self, TypeVar
+
+from .grammar import (
+    Cursor,
+    Fragment,
+    SequenceSet,
+    UidSet,
+    check_flag,
+    check_name,
+    write_flags,
+    write_mailbox,
+)
+from .items import Item, check_items, take_items, write_items
+from .search import Key, check_keys, read_keys, write_keys
+from .tokens import Parameter, check_parameters, take_parameters, write_parameters
+from .verbs import ImapCommand
+
+R = TypeVar("R")
+
+
+def _take_messages(cursor: Cursor, verb: bytes) -> SequenceSet | UidSet:
+    cursor.expect(b" ")
+    if verb[:4] == b"UID ":
+        return cursor.take_set(UidSet)
+    return cursor.take_set(SequenceSet)
+
+
+class OnMessages(ImapCommand[R]):
+    """A command on the messages that a set names."""
+
+    __slots__ = ()
+    uid_too = True
+    messages: SequenceSet | UidSet
+
+    @property
+    def by_uid(self) -> bool:
+        return isinstance(self.messages, UidSet)
+
+
+@dataclass(frozen=True, slots=True)
+class Check(ImapCommand[Any]):
+    """RFC 3501 6.4.1: the server may tidy up.
+
+    C: FXXZ CHECK
+    S: FXXZ OK CHECK Completed
+    """
+
+    verb = b"CHECK"
+
+
+@dataclass(frozen=True, slots=True)
+class Close(ImapCommand[Any]):
+    """RFC 3501 6.4.2: what is \\Deleted goes, and no mailbox is selected any more.
+
+    C: A341 CLOSE
+    S: A341 OK CLOSE completed
+    """
+
+    verb = b"CLOSE"
+
+
+@dataclass(frozen=True, slots=True)
+class Expunge(ImapCommand[Any]):
+    """RFC 3501 6.4.3: what is \\Deleted goes.
+
+    C: A202 EXPUNGE
+    S: * 3 EXPUNGE
+    S: * 3 EXPUNGE
+    S: A202 OK EXPUNGE completed
+
+    With *messages*, only those among them: UID EXPUNGE (RFC 4315 2.1).
+    """
+
+    verb = b"EXPUNGE"
+    uid_too = True
+    messages: UidSet | None = None
+
+    @property
+    def by_uid(self) -> bool:
+        return self.messages is not None
+
+    @property
+    def extension(self) -> str | None:
+        return None if self.messages is None else "UIDPLUS"
+
+    def arguments(self) -> Iterable[Fragment]:
+        return () if self.messages is None else (b" ", self.messages.write())
+
+    @classmethod
+    def read(cls, cursor: Cursor, verb: bytes) -> Self:
+        if verb[:4] != b"UID ":
+            return cls()
+        cursor.expect(b" ")
+        return cls(cursor.take_set(UidSet))
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Search(ImapCommand[Any]):
+    """RFC 3501 6.4.4: which messages match all of *keys*?
+
+    C: A282 SEARCH FLAGGED SINCE 1-Feb-1994 NOT FROM "Smith"
+    S: * SEARCH 2 84 882
+    S: A282 OK SEARCH completed
+
+    With *uid*, the answer is in UIDs.  Text that is not ASCII makes *charset* UTF-8.
+    """
+
+    verb = b"SEARCH"
+    uid_too = True
+    keys: tuple[Key, ...]
+    charset: str | None
+    uid: bool
+
+    def __init__(
+        self, *keys: Key, charset: str | None = None, uid: bool = False
+    ) -> None:
+        object.__setattr__(self, "keys", keys)
+        object.__setattr__(self, "charset", check_keys(keys, charset))
+        object.__setattr__(self, "uid", uid)
+
+    @property
+    def by_uid(self) -> bool:
+        return self.uid
+
+    def arguments(self) -> Iterable[Fragment]:
+        return write_keys(self.keys, self.charset)
+
+    @classmethod
+    def read(cls, cursor: Cursor, verb: bytes) -> Self:
+        keys, charset = read_keys(cursor)
+        return cls(*keys, charset=charset, uid=verb[:4] == b"UID ")
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Fetch(OnMessages[list[Any]]):
+    """RFC 3501 6.4.5: data of messages.
+
+    C: A654 FETCH 2:4 (FLAGS BODY[HEADER.FIELDS (DATE FROM)])
+    S: * 2 FETCH ....
+    S: * 3 FETCH ....
+    S: * 4 FETCH ....
+    S: A654 OK FETCH completed
+
+    An item is an Item, or what it looks like, ``"BODY.PEEK[]"``.
+    """
+
+    verb = b"FETCH"
+    messages: SequenceSet | UidSet
+    items: tuple[Item, ...]
+    modifiers: tuple[Parameter, ...]
+
+    def __init__(
+        self,
+        messages: SequenceSet | UidSet,
+        *items: Item | str,
+        modifiers: tuple[Parameter, ...] = (),
+    ) -> None:
+        check_parameters(modifiers)
+        object.__setattr__(self, "messages", messages)
+        object.__setattr__(self, "items", check_items(items))
+        object.__setattr__(self, "modifiers", modifiers)
+
+    def arguments(self) -> Iterable[Fragment]:
+        yield b" %b %b" % (self.messages.write(), write_items(self.items))
+        if self.modifiers:
+            yield b" "
+            yield from write_parameters(self.modifiers)
+
+    @classmethod
+    def read(cls, cursor: Cursor, verb: bytes) -> Self:
+        messages = _take_messages(cursor, verb)
+        cursor.expect(b" ")
+        items = take_items(cursor)
+        modifiers = take_parameters(cursor) if cursor.accept(b" ") else ()
+        return cls(messages, *items, modifiers=modifiers)
+
+
+class Change(Enum):
+    """What STORE does with the flags that it names."""
+
+    REPLACE = b"FLAGS"  #: these and no others (but \Recent)
+    ADD = b"+FLAGS"
+    REMOVE = b"-FLAGS"
+
+
+@dataclass(frozen=True, slots=True)
+class Store(OnMessages[list[Any]]):
+    """RFC 3501 6.4.6: flags of messages change.
+
+    C: A003 STORE 2:4 +FLAGS (\\Deleted)
+    S: * 2 FETCH (FLAGS (\\Deleted \\Seen))
+    S: A003 OK STORE completed
+
+    If *silent*, the server does not tell what the flags are then.
+    """
+
+    verb = b"STORE"
+    messages: SequenceSet | UidSet
+    change: Change
+    flags: tuple[str, ...]
+    silent: bool = False
+    modifiers: tuple[Parameter, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "change", Change(self.change))
+        object.__setattr__(self, "flags", tuple(map(check_flag, self.flags)))
+        check_parameters(self.modifiers)
+
+    def arguments(self) -> Iterable[Fragment]:
+        yield b" " + self.messages.write()
+        if self.modifiers:
+            yield b" "
+            yield from write_parameters(self.modifiers)
+        silent = b".SILENT" if self.silent else b""
+        yield b" %b%b %b" % (self.change.value, silent, write_flags(self.flags))
+
+    @classmethod
+    def read(cls, cursor: Cursor, verb: bytes) -> Self:
+        messages = _take_messages(cursor, verb)
+        cursor.expect(b" ")
+        modifiers: tuple[Parameter, ...] = ()
+        if cursor.peek() == b"(":
+            modifiers = take_parameters(cursor)
+            cursor.expect(b" ")
+        start = cursor.at
+        name = cursor.take_atom().upper().encode("ascii")
+        plain = name.removesuffix(b".SILENT")
+        change = cursor.made(lambda: Change(plain), start)
+        cursor.expect(b" ")
+        if cursor.peek() == b"(":
+            flags = cursor.take_flags()
+        else:
+            flags = (cursor.take_flag(),)
+            while cursor.accept(b" "):
+                flags += (cursor.take_flag(),)
+        return cls(messages, change, flags, plain != name, modifiers)
+
+
+class ToMailbox(OnMessages[R]):
+    """Messages go to another mailbox."""
+
+    __slots__ = ()
+    messages: SequenceSet | UidSet
+    mailbox: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mailbox", check_name(self.mailbox))
+
+    def arguments(self) -> Iterable[Fragment]:
+        return (b" ", self.messages.write(), b" ", write_mailbox(self.mailbox))
+
+    @classmethod
+    def read(cls, cursor: Cursor, verb: bytes) -> Self:
+        messages = _take_messages(cursor, verb)
+        cursor.expect(b" ")
+        return cls(messages, cursor.take_mailbox())  # type: ignore[call-arg]
+
+
+@dataclass(frozen=True, slots=True)
+class Copy(ToMailbox[Any]):
+    """RFC 3501 6.4.7: messages are copied, with flags and dates.
+
+    C: A003 COPY 2:4 MEETING
+    S: A003 OK COPY completed
+
+    The result is the CopyUid that a server with UIDPLUS tells (RFC 4315), or ``None``.
+    """
+
+    verb = b"COPY"
+    messages: SequenceSet | UidSet
+    mailbox: str
