@@ -45,7 +45,7 @@ from .messages import Fetch as Fetch
 from .messages import OnMessages as OnMessages
 from .messages import Search as Search
 from .messages import Store as Store
-from .tokens import Parameter, check_parameters, take_parameters, write_parameters
+from .tokens import Parameter, take_parameters, write_parameters
 from .verbs import ImapCommand as ImapCommand
 from .verbs import Other as Other
 from .verbs import read_command as read_command
@@ -227,7 +227,6 @@ class _WithParameters(ImapCommand[R]):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mailbox", check_name(self.mailbox))
-        check_parameters(self.parameters)
 
     def arguments(self) -> Iterable[Fragment]:
         name = write_mailbox(self.mailbox)

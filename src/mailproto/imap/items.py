@@ -21,7 +21,7 @@ _NAME = rb"[A-Za-z][A-Za-z0-9._-]*+"
 _name = re.compile(_NAME)
 _is_name = re.compile(_NAME.decode("ascii")).fullmatch
 _partial = re.compile(rb"<([0-9]{1,10})\.([1-9][0-9]{0,9})>")
-_PLAIN = _NAME + rb"(?:\[[A-Za-z0-9. ()-]*+\](?:<[0-9.]++>)?)?"
+_PLAIN = _NAME + rb"(?:\[[A-Za-z0-9. ()-]*+\](?:<[0-9.]++>)?)?(?![\[<])"
 _plain_items = re.compile(rb"%b|\(%b(?: %b)*+\)" % ((_PLAIN,) * 3))
 
 
@@ -103,14 +103,14 @@ def write_items(items: Sequence[Item]) -> bytes:
 def take_items(cursor: Cursor) -> tuple[Item, ...]:
     """One data item, a macro, or a list of data items in parentheses."""
     found = _plain_items.match(cursor.data, cursor.at)
-    if found and found.end() - cursor.at < 200:
-        try:
-            items = _few_items(found[0])
-        except ValueError:
-            return _take_items(cursor)  # it knows the position
-        cursor.at = found.end()
-        return items
-    return _take_items(cursor)
+    if not found or found.end() - cursor.at > 200:
+        return _take_items(cursor)
+    try:
+        items = _few_items(found[0])
+    except ValueError:
+        return _take_items(cursor)  # it knows the position
+    cursor.at = found.end()
+    return items
 
 
 def _take_items(cursor: Cursor) -> tuple[Item, ...]:

@@ -23,7 +23,7 @@ from .grammar import (
 )
 from .items import Item, check_items, take_items, write_items
 from .search import Key, check_keys, read_keys, write_keys
-from .tokens import Parameter, check_parameters, take_parameters, write_parameters
+from .tokens import Parameter, take_parameters, write_parameters
 from .verbs import ImapCommand
 
 R = TypeVar("R")
@@ -42,6 +42,10 @@ class OnMessages(ImapCommand[R]):
     __slots__ = ()
     uid_too = True
     messages: SequenceSet | UidSet
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.messages, (SequenceSet, UidSet)):
+            raise ValueError("messages are named by a SequenceSet or a UidSet")
 
     @property
     def by_uid(self) -> bool:
@@ -166,10 +170,10 @@ class Fetch(OnMessages[list[Any]]):
         *items: Item | str,
         modifiers: tuple[Parameter, ...] = (),
     ) -> None:
-        check_parameters(modifiers)
         object.__setattr__(self, "messages", messages)
         object.__setattr__(self, "items", check_items(items))
         object.__setattr__(self, "modifiers", modifiers)
+        self.__post_init__()
 
     def arguments(self) -> Iterable[Fragment]:
         yield b" %b %b" % (self.messages.write(), write_items(self.items))
@@ -213,9 +217,9 @@ class Store(OnMessages[list[Any]]):
     modifiers: tuple[Parameter, ...] = ()
 
     def __post_init__(self) -> None:
+        OnMessages.__post_init__(self)
         object.__setattr__(self, "change", Change(self.change))
         object.__setattr__(self, "flags", tuple(map(check_flag, self.flags)))
-        check_parameters(self.modifiers)
 
     def arguments(self) -> Iterable[Fragment]:
         yield b" " + self.messages.write()
@@ -255,6 +259,7 @@ class ToMailbox(OnMessages[R]):
     mailbox: str
 
     def __post_init__(self) -> None:
+        OnMessages.__post_init__(self)
         object.__setattr__(self, "mailbox", check_name(self.mailbox))
 
     def arguments(self) -> Iterable[Fragment]:

@@ -465,14 +465,14 @@ class Uid(Key):
 
 # -- the whole argument ----------------------------------------------------------
 
-_LEAVES: Final[dict[str, type[Key]]] = {
+LEAVES: Final[dict[str, type[Key]]] = {
     kind.name: kind
     for kind in (
         *(Bcc, Body, Cc, From, Subject, Text, To, Header, Keyword, Unkeyword),
         *(Before, On, Since, SentBefore, SentOn, SentSince, Larger, Smaller, Uid),
     )
 }
-_CONSTANTS: Final = {word: Word(word) for word in _WORDS}
+CONSTANTS: Final = {word: Word(word) for word in _WORDS}
 
 
 def take_key(cursor: Cursor) -> Key:
@@ -507,10 +507,10 @@ def _take_leaf(
             return Messages(cursor.take_set(SequenceSet))
         start = cursor.at
         name = cursor.take(_word, "a search key").upper().decode("ascii")
-        if name in _CONSTANTS:
-            return _CONSTANTS[name]
-        if name in _LEAVES:
-            return _LEAVES[name].take(cursor)
+        if name in CONSTANTS:
+            return CONSTANTS[name]
+        if name in LEAVES:
+            return LEAVES[name].take(cursor)
         if name not in ("NOT", "OR"):
             cursor.at = start
             cursor.fail("there is no such search key")
@@ -547,8 +547,8 @@ def check_keys(keys: Sequence[Key], charset: str | None) -> str | None:
 
     Raises ValueError for no keys, and for a charset that cannot be.
     """
-    if not keys:
-        raise ValueError("SEARCH has one key at least")
+    if not keys or not all(isinstance(key, Key) for key in keys):
+        raise ValueError("SEARCH has search keys, one at least")
     if charset is not None:
         charset = charset.upper()
         if not _is_charset(charset):

@@ -107,10 +107,6 @@ class NumberSet:
     def __str__(self) -> str:
         return self.write().decode("ascii")
 
-    def __iter__(self) -> Iterator[Range]:
-        """The ranges, as they were said."""
-        return iter(self.ranges)
-
     @property
     def open(self) -> bool:
         """Whether ``*`` is in it, so that what it holds depends on the mailbox."""
@@ -161,18 +157,21 @@ class NumberSet:
 
         Raises ValueError if ``*`` is among them.
         """
-        if self.open:
-            raise ValueError("* is no number")
-        for low, high in self.ranges:
-            assert low is not None
-            assert high is not None
-            yield from range(low, high + 1)
+        for span in self._closed():
+            yield from span
 
-    def __len__(self) -> int:
-        """How many numbers, those that were said twice counted twice."""
-        if self.open:
-            raise ValueError("* is no number")
-        return sum((high or 0) - (low or 0) + 1 for low, high in self.ranges)
+    def _closed(self) -> Iterator[range]:
+        for low, high in self.ranges:
+            if low is None or high is None:
+                raise ValueError("* is no number")
+            yield range(low, high + 1)
+
+    def count(self) -> int:
+        """How many numbers, those that were said twice counted twice.
+
+        Raises ValueError if ``*`` is among them.
+        """
+        return sum(map(len, self._closed()))
 
 
 class SequenceSet(NumberSet):

@@ -147,13 +147,6 @@ class Parameter:
         return [self.name] if self.value is None else [self.name, self.value]
 
 
-def check_parameters(parameters: Sequence[Parameter]) -> None:
-    """Raise ValueError if one is there twice."""
-    names = {parameter.name for parameter in parameters}
-    if len(names) < len(parameters):
-        raise ValueError("a parameter is there twice")
-
-
 def write_parameters(parameters: Sequence[Parameter]) -> list[Fragment]:
     """Their list in parentheses; raises nothing, and there must be one."""
     inner = tuple(token for parameter in parameters for token in parameter.tokens())
