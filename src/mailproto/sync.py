@@ -100,6 +100,22 @@ class _Blocking(AsyncSession[Conn]):
     async def _read(self) -> None:
         self.conn.receive_data(self._patiently(lambda: self.sock.recv(READ_SIZE)))
 
+    async def _read_until(self, deadline: float) -> bool:
+        self._deadline = deadline
+        try:
+            await self._read()
+        except TimeoutError:
+            if time.monotonic() < deadline:  # the connection was lost by one
+                raise
+            return False
+        finally:  # a wait that was meant takes nothing of the time for the rest
+            left = self.timeout
+            self._deadline = None if left is None else time.monotonic() + left
+        return True
+
+    def _clock(self) -> float:
+        return time.monotonic()
+
     async def _write(self) -> bool:
         heard = False
         try:
@@ -216,7 +232,7 @@ class Session(Generic[Conn]):
     ) -> Iterator[Any]:
         """The parts of the answer to a command, or what a flow hands over.
 
-        *timeout* is for each of them.
+        *timeout* is for each of them, but where a flow sets a time of its own.
         """
         parts = self._core.stream(what)
         try:
@@ -227,9 +243,12 @@ class Session(Generic[Conn]):
         finally:
             self._core.now(_end(parts))
 
-    def next_event(self) -> Any:
-        """The next event that answers nothing that ``run`` asked."""
-        return self._core.now(self._core.next_event())
+    def next_event(self, within: float | None = None) -> Any:
+        """The next event that answers nothing that ``run`` asked.
+
+        ``None`` if there is none *within* so many seconds, whatever *timeout* is.
+        """
+        return self._core.now(self._core.next_event(within))
 
     def flush(self) -> None:
         """Write what the connection has to say."""
