@@ -133,6 +133,14 @@ def test_a_command_that_is_cut_is_not_another_one(command: Any) -> None:
         assert other != command  # the octets belong to its last argument
 
 
+@given(instances(Fetch))
+def test_the_short_way_and_the_grammar_agree(command: Fetch) -> None:
+    line = written(command)
+    verb = b"UID FETCH" if command.by_uid else b"FETCH"
+    assert Fetch._read(Cursor(line, len(verb)), verb) == command
+    assert read(line) == command
+
+
 # -- what cannot be --------------------------------------------------------------
 
 EVIL = ["x\r\nb DELETE INBOX", "a\nb", "a\0b", "\ud800", "{3}\r\nabc"]
@@ -385,6 +393,11 @@ def test_what_stands_on_the_wire(command: imap.ImapCommand[Any], wire: bytes) ->
 )  # fmt: skip
 def test_what_we_would_write_otherwise(line: bytes, command: Any) -> None:
     assert read(line) == command
+
+
+def test_strings_that_no_text_gives() -> None:
+    with pytest.raises(ValueError, match="surrogate"):
+        Login("\udcc3\udca9", "")  # é, if it were written
 
 
 def test_uid_sort_is_other() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mailproto.imap import Cursor, GrammarError, Literal, Section, Streamed
 from mailproto.imap import grammar as g
+from mailproto.imap.dates import read_date, read_date_time
 from mailproto.imap.items import Item
 from tests.imap.strategies import flags, items, moments, names, sections, texts
 
@@ -182,11 +183,11 @@ def test_dates(day: date) -> None:
     wire = g.write_date(day)
     assert whole(wire, Cursor.take_date) == day
     assert whole(b'"%b"' % wire, Cursor.take_date) == day
-    assert g.read_date(wire.upper()) == day
+    assert read_date(wire.upper()) == day
 
 
 def test_moments_of_the_rfc() -> None:
-    moment = g.read_date_time(b"17-Jul-1996 02:44:25 -0700")
+    moment = read_date_time(b"17-Jul-1996 02:44:25 -0700")
     assert moment == datetime(1996, 7, 17, 9, 44, 25, tzinfo=UTC)
     assert g.write_date_time(moment) == b"17-Jul-1996 02:44:25 -0700"
     zone = timezone(-timedelta(minutes=30))
@@ -205,13 +206,13 @@ def test_moments_of_the_rfc() -> None:
 )  # fmt: skip
 def test_what_is_no_moment(text: bytes) -> None:
     with pytest.raises(ValueError):
-        g.read_date_time(text)
+        read_date_time(text)
 
 
 def test_what_is_no_date() -> None:
     for text in (b"", b"1-Feb-94", b"32-Jan-1994", b"1-xxx-1994", b" 1-Jan-1994"):
         with pytest.raises(ValueError):
-            g.read_date(text)
+            read_date(text)
 
 
 # -- sections --------------------------------------------------------------------

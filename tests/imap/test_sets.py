@@ -20,6 +20,9 @@ def test_ranges_are_in_order_and_parts_as_they_were() -> None:
     numbers = SequenceSet(9, (4, 2), "7:*,*:3,*")
     assert numbers.ranges == ((9, 9), (2, 4), (7, None), (3, None), (None, None))
     assert str(numbers) == "9,2:4,7:*,3:*,*"
+    for text in (b"*:4", b"4:*"):
+        assert SequenceSet.read(text).ranges == ((4, None),)
+    assert SequenceSet.read(b"9:4").ranges == ((4, 9),)
     assert SequenceSet.read(b"5:5").write() == b"5"
     numbers_of_uids: object = UidSet(1)
     assert SequenceSet(1) != numbers_of_uids

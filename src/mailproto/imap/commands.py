@@ -10,6 +10,7 @@ To add a verb is to write such a class and to give it rows in a table: see
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +21,7 @@ from .._login import Cancel as Cancel
 from .._login import Response as Response
 from .._login import read_auth, write_auth
 from .grammar import (
+    ATOM,
     Cursor,
     Fragment,
     Literal,
@@ -49,9 +51,12 @@ from .tokens import Parameter, take_parameters, write_parameters
 from .verbs import ImapCommand as ImapCommand
 from .verbs import Other as Other
 from .verbs import read_command as read_command
+from .verbs import unchecked
 from .verbs import verbs_of as verbs_of
 
 R = TypeVar("R")
+
+_status_items = re.compile(rb"\([%b]++(?: [%b]++)*+\)" % (ATOM, ATOM))
 
 
 # -- in any state (6.1) ----------------------------------------------------------
@@ -158,7 +163,7 @@ class Authenticate(ImapCommand[Any]):
 
     @classmethod
     def read(cls, cursor: Cursor, verb: bytes) -> Self:
-        cursor.expect(b" ")
+        cursor.expect_space()
         start = cursor.at
         return cursor.made(lambda: cls(*read_auth(cursor.take_rest())), start)
 
@@ -191,10 +196,10 @@ class Login(ImapCommand[Any]):
 
     @classmethod
     def read(cls, cursor: Cursor, verb: bytes) -> Self:
-        cursor.expect(b" ")
+        cursor.expect_space()
         user = cursor.take_text()
-        cursor.expect(b" ")
-        return cls(user, cursor.take_text())
+        cursor.expect_space()
+        return unchecked(cls, user, cursor.take_text())
 
 
 # -- authenticated (6.3) ---------------------------------------------------------
@@ -214,8 +219,8 @@ class _OnMailbox(ImapCommand[R]):
 
     @classmethod
     def read(cls, cursor: Cursor, verb: bytes) -> Self:
-        cursor.expect(b" ")
-        return cls(cursor.take_mailbox())  # type: ignore[call-arg]
+        cursor.expect_space()
+        return unchecked(cls, cursor.take_mailbox())
 
 
 class _WithParameters(ImapCommand[R]):
@@ -236,10 +241,10 @@ class _WithParameters(ImapCommand[R]):
 
     @classmethod
     def read(cls, cursor: Cursor, verb: bytes) -> Self:
-        cursor.expect(b" ")
+        cursor.expect_space()
         mailbox = cursor.take_mailbox()
         parameters = take_parameters(cursor) if cursor.accept(b" ") else ()
-        return cls(mailbox, parameters)  # type: ignore[call-arg]
+        return unchecked(cls, mailbox, parameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,10 +327,10 @@ class Rename(ImapCommand[Any]):
 
     @classmethod
     def read(cls, cursor: Cursor, verb: bytes) -> Self:
-        cursor.expect(b" ")
+        cursor.expect_space()
         mailbox = cursor.take_mailbox()
-        cursor.expect(b" ")
-        return cls(mailbox, cursor.take_mailbox())
+        cursor.expect_space()
+        return unchecked(cls, mailbox, cursor.take_mailbox())
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,10 +374,10 @@ class _Listing(ImapCommand[R]):
 
     @classmethod
     def read(cls, cursor: Cursor, verb: bytes) -> Self:
-        cursor.expect(b" ")
+        cursor.expect_space()
         reference = cursor.take_mailbox()
-        cursor.expect(b" ")
-        return cls(reference, cursor.take_list_mailbox())  # type: ignore[call-arg]
+        cursor.expect_space()
+        return unchecked(cls, reference, cursor.take_list_mailbox())
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,14 +440,12 @@ class Status(ImapCommand[Any]):
 
     @classmethod
     def read(cls, cursor: Cursor, verb: bytes) -> Self:
-        cursor.expect(b" ")
+        cursor.expect_space()
         mailbox = cursor.take_mailbox()
-        cursor.expect(b" (")
-        items = [cursor.take_atom()]
-        while cursor.accept(b" "):
-            items.append(cursor.take_atom())
-        cursor.expect(b")")
-        return cls(mailbox, *items)
+        cursor.expect_space()
+        items = cursor.take(_status_items, "a list of status items")
+        names = items[1:-1].decode("ascii").upper()
+        return unchecked(cls, mailbox, tuple(names.split(" ")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -493,15 +496,15 @@ class Append(ImapCommand[Any]):
 
     @classmethod
     def read(cls, cursor: Cursor, verb: bytes) -> Self:
-        cursor.expect(b" ")
+        cursor.expect_space()
         mailbox = cursor.take_mailbox()
-        cursor.expect(b" ")
+        cursor.expect_space()
         flags: tuple[str, ...] = ()
         date = None
         if cursor.peek() == b"(":
             flags = cursor.take_flags()
-            cursor.expect(b" ")
+            cursor.expect_space()
         if cursor.peek() == b'"':
             date = cursor.take_date_time()
-            cursor.expect(b" ")
-        return cls(mailbox, cursor.take_announced(), flags, date)
+            cursor.expect_space()
+        return unchecked(cls, mailbox, cursor.take_announced(), flags, date)

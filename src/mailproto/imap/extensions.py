@@ -148,7 +148,7 @@ class Id(ImapCommand[Any]):
 
     @classmethod
     def read(cls, cursor: Cursor, verb: bytes) -> Self:
-        cursor.expect(b" ")
+        cursor.expect_space()
         return cls(take_id(cursor))
 
 
@@ -191,9 +191,9 @@ def take_id(cursor: Cursor) -> tuple[tuple[str, str | None], ...] | None:
     fields: list[tuple[str, str | None]] = []
     while not cursor.accept(b")"):
         if fields:
-            cursor.expect(b" ")
+            cursor.expect_space()
         name = read_text(cursor.take_string())
-        cursor.expect(b" ")
+        cursor.expect_space()
         value = cursor.take_nstring()
         fields.append((name, None if value is None else read_text(value)))
     return tuple(fields)

@@ -14,13 +14,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Final, NoReturn, Self, TypeAlias, TypeVar
 
+from .dates import DATE, DATE_TIME, date_of, moment_of
+from .dates import check_date_time as check_date_time
+from .dates import write_date as write_date
+from .dates import write_date_time as write_date_time
 from .names import check_name as check_name
 from .names import matcher as matcher
 from .names import read_name, write_name
+from .sets import FEW
 from .sets import MAX_NUMBER as MAX_NUMBER
 from .sets import NumberSet as NumberSet
 from .sets import SequenceSet as SequenceSet
@@ -43,26 +48,20 @@ _list_mailbox = re.compile(rb"[%b\]%%*]++" % ATOM)
 _flag = re.compile(rb"\\?[%b]++" % ATOM)
 _flags = re.compile(rb"\(((?:\\?[%b]++(?: \\?[%b]++)*+)?)\)" % (ATOM, ATOM))
 _digits = re.compile(rb"[0-9]{1,20}+")
+_few = re.compile(FEW)
 _number_set = re.compile(rb"[0-9:,*]++")
 _quoted = re.compile(rb'"((?:[^"\\\r\n\0\x80-\xff]|\\["\\])*+)"')
 _quoted_8bit = re.compile(rb'"((?:[^"\\\r\n\0]|\\["\\])*+)"')
 _literal = re.compile(rb"(~?)\{([0-9]{1,20})\+?\}\r\n")
-_date_time = re.compile(
-    rb"([ 0-9][0-9])-([A-Za-z]{3})-([0-9]{4}) "
-    rb"([0-9]{2}):([0-9]{2}):([0-9]{2}) ([+-])([0-9]{2})([0-5][0-9])"
-)
-_date = re.compile(rb"([0-9]{1,2})-([A-Za-z]{3})-([0-9]{4})")
-_quoted_date = re.compile(rb'("?)([0-9]{1,2}-[A-Za-z]{3}-[0-9]{4})\1')
+# What most strings are: a bare word, or a quoted string without escapes.
+_simple = re.compile(rb'([%b\]]++)|"([^"\\\r\n\0\x80-\xff]*+)"' % ATOM)
 
+_date_time = re.compile(rb'"%b"' % DATE_TIME)
+_quoted_date = re.compile(rb'"%b"' % DATE)
+_date = re.compile(DATE)
 _ESCAPED = re.compile(rb'\\(["\\])')
 _SPECIAL = re.compile(rb'(["\\])')
 _no_quoted = re.compile(rb"[\r\n\0\x80-\xff]").search
-
-_MONTHS = (
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun",
-    "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-)  # fmt: skip
-_MONTH = {name.lower().encode(): i for i, name in enumerate(_MONTHS, 1)}
 
 
 class GrammarError(ValueError):
@@ -239,62 +238,6 @@ def write_flags(flags: Iterable[str]) -> bytes:
     return b"(%b)" % " ".join(flags).encode("ascii")
 
 
-# -- dates (RFC 3501 9, date and date-time) --------------------------------------
-
-
-def _month(name: bytes) -> int:
-    month = _MONTH.get(name.lower())
-    if month is None:
-        raise ValueError("no such month")
-    return month
-
-
-def read_date_time(text: bytes) -> datetime:
-    """Of ``17-Jul-1996 02:44:25 -0700``, quotes left out; raises ValueError."""
-    found = _date_time.fullmatch(text)
-    if not found:
-        raise ValueError("a date and time is expected")
-    day, month, year, hour, minute, second, sign, east, minutes = found.groups()
-    offset = timedelta(hours=int(east), minutes=int(minutes))
-    zone = timezone(-offset if sign == b"-" else offset)
-    return datetime(
-        int(year), _month(month), int(day), int(hour), int(minute), int(second),
-        tzinfo=zone,
-    )  # fmt: skip
-
-
-def write_date_time(moment: datetime) -> bytes:
-    """The same back; of moments that ``check_date_time`` lets pass."""
-    month = _MONTHS[moment.month - 1]
-    offset = (moment.utcoffset() or timedelta()) // timedelta(minutes=1)
-    zone = f"{'-' if offset < 0 else '+'}{abs(offset) // 60:02}{abs(offset) % 60:02}"
-    day = f"{moment.day:2}-{month}-{moment.year:04}"
-    return f"{day} {moment:%H:%M:%S} {zone}".encode("ascii")
-
-
-def check_date_time(moment: datetime) -> datetime:
-    """*moment* in whole seconds; ValueError without a zone of whole minutes."""
-    offset = moment.utcoffset()
-    if offset is None:
-        raise ValueError("a date and time needs a time zone")
-    if offset % timedelta(minutes=1):
-        raise ValueError("the offset of a time zone is in whole minutes")
-    return moment.replace(microsecond=0)
-
-
-def read_date(text: bytes) -> date:
-    """Of ``1-Feb-1994``, as SEARCH has it; raises ValueError."""
-    found = _date.fullmatch(text)
-    if not found:
-        raise ValueError("a date is expected")
-    day, month, year = found.groups()
-    return date(int(year), _month(month), int(day))
-
-
-def write_date(day: date) -> bytes:
-    return f"{day.day}-{_MONTHS[day.month - 1]}-{day.year:04}".encode("ascii")
-
-
 # -- sections (6.4.5) ------------------------------------------------------------
 
 _TEXTS: Final = ("", "HEADER", "HEADER.FIELDS", "HEADER.FIELDS.NOT", "TEXT", "MIME")
@@ -416,9 +359,15 @@ class Cursor:
             return True
         return False
 
+    def expect_space(self) -> None:
+        if not self.data.startswith(b" ", self.at):
+            self.fail("a space is expected")
+        self.at += 1
+
     def expect(self, octets: bytes) -> None:
-        if not self.accept(octets):
+        if not self.data.startswith(octets, self.at):
             self.fail(f"{octets!r} is expected")
+        self.at += len(octets)
 
     def expect_end(self) -> None:
         if self.at != self.end:
@@ -456,6 +405,10 @@ class Cursor:
     def take_atom(self) -> str:
         return self.take(_atom, "an atom").decode("ascii")
 
+    def take_verb(self) -> bytes:
+        """An atom in capitals."""
+        return self.take(_atom, "an atom").upper()
+
     def take_number(self, most: int = MAX_NUMBER, least: int = 0) -> int:
         """Digits; ``least=1`` is the grammar's nz-number, which begins with no 0."""
         start = self.at
@@ -468,6 +421,10 @@ class Cursor:
 
     def take_set(self, kind: type[S]) -> S:
         """A SequenceSet or a UidSet."""
+        found = _few.match(self.data, self.at)
+        if found:
+            self.at = found.end()
+            return kind.of_few(*found.groups())
         start = self.at
         text = self.take(_number_set, "a set of messages")
         return self.made(lambda: kind.read(text), start)
@@ -519,11 +476,11 @@ class Cursor:
         return self.take_quoted() if self.peek() == b'"' else self.take_literal()
 
     def take_astring(self) -> bytes:
-        found = _astring.match(self.data, self.at)
+        found = _simple.match(self.data, self.at)
         if not found:
             return self.take_string()
         self.at = found.end()
-        return found[0]
+        return found[found.lastindex or 0]
 
     def take_nstring(self) -> bytes | None:
         return None if self.accept_nil() else self.take_string()
@@ -558,15 +515,25 @@ class Cursor:
         return read_name(found[0])
 
     def take_date_time(self) -> datetime:
-        start = self.at
-        text = self.take_quoted()
-        return self.made(lambda: read_date_time(text), start)
+        return self._take_of(_date_time, moment_of, "a date and time")
 
     def take_date(self) -> date:
         """A date of SEARCH, in quotes or not."""
-        start = self.at
-        text = self.take(_quoted_date, "a date").strip(b'"')
-        return self.made(lambda: read_date(text), start)
+        pattern = _quoted_date if self.peek() == b'"' else _date
+        return self._take_of(pattern, date_of, "a date")
+
+    def _take_of(
+        self, pattern: re.Pattern[bytes], make: Callable[..., T], what: str
+    ) -> T:
+        found = pattern.match(self.data, self.at)
+        if not found:
+            self.fail(f"{what} is expected")
+        try:
+            made = make(*found.groups())
+        except ValueError as error:
+            self.fail(str(error))
+        self.at = found.end()
+        return made
 
     def take_section(self) -> Section:
         """A section with its brackets.  Names of fields may be literals."""

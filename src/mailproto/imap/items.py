@@ -22,7 +22,9 @@ _name = re.compile(_NAME)
 _is_name = re.compile(_NAME.decode("ascii")).fullmatch
 _partial = re.compile(rb"<([0-9]{1,10})\.([1-9][0-9]{0,9})>")
 _PLAIN = _NAME + rb"(?:\[[A-Za-z0-9. ()-]*+\](?:<[0-9.]++>)?)?(?![\[<])"
-_plain_items = re.compile(rb"%b|\(%b(?: %b)*+\)" % ((_PLAIN,) * 3))
+#: what most FETCHes ask for: no names in quotes or literals
+PLAIN_ITEMS: Final = rb"%b|\(%b(?: %b)*+\)" % ((_PLAIN,) * 3)
+_plain_items = re.compile(PLAIN_ITEMS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +105,19 @@ def write_items(items: Sequence[Item]) -> bytes:
 def take_items(cursor: Cursor) -> tuple[Item, ...]:
     """One data item, a macro, or a list of data items in parentheses."""
     found = _plain_items.match(cursor.data, cursor.at)
-    if not found or found.end() - cursor.at > 200:
-        return _take_items(cursor)
-    try:
-        items = _few_items(found[0])
-    except ValueError:
-        return _take_items(cursor)  # it knows the position
+    items = plain_items(found[0]) if found else None
+    if found is None or items is None:
+        return _take_items(cursor)  # it knows the position of what is wrong
     cursor.at = found.end()
     return items
+
+
+def plain_items(text: bytes) -> tuple[Item, ...] | None:
+    """Those of PLAIN_ITEMS, if they are right and not so long."""
+    try:
+        return _few_items(text) if len(text) <= 200 else None
+    except ValueError:
+        return None
 
 
 def _take_items(cursor: Cursor) -> tuple[Item, ...]:

@@ -6,14 +6,16 @@ UID variant (6.4.8).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from .grammar import (
     Cursor,
     Fragment,
+    GrammarError,
     SequenceSet,
     UidSet,
     check_flag,
@@ -21,16 +23,16 @@ from .grammar import (
     write_flags,
     write_mailbox,
 )
-from .items import Item, check_items, take_items, write_items
+from .items import PLAIN_ITEMS, Item, check_items, plain_items, take_items, write_items
 from .search import Key, check_keys, read_keys, write_keys
 from .tokens import Parameter, take_parameters, write_parameters
-from .verbs import ImapCommand
+from .verbs import ImapCommand, unchecked
 
 R = TypeVar("R")
 
 
 def _take_messages(cursor: Cursor, verb: bytes) -> SequenceSet | UidSet:
-    cursor.expect(b" ")
+    cursor.expect_space()
     if verb[:4] == b"UID ":
         return cursor.take_set(UidSet)
     return cursor.take_set(SequenceSet)
@@ -105,7 +107,7 @@ class Expunge(ImapCommand[Any]):
     def read(cls, cursor: Cursor, verb: bytes) -> Self:
         if verb[:4] != b"UID ":
             return cls()
-        cursor.expect(b" ")
+        cursor.expect_space()
         return cls(cursor.take_set(UidSet))
 
 
@@ -143,7 +145,14 @@ class Search(ImapCommand[Any]):
     @classmethod
     def read(cls, cursor: Cursor, verb: bytes) -> Self:
         keys, charset = read_keys(cursor)
-        return cls(*keys, charset=charset, uid=verb[:4] == b"UID ")
+        uid = verb[:4] == b"UID "
+        if charset is None and cursor.data.isascii():
+            return unchecked(cls, tuple(keys), None, uid)
+        return cls(*keys, charset=charset, uid=uid)
+
+
+# What most FETCHes are, in one step; what the grammar says of them is the same.
+_plain_fetch = re.compile(rb" ([0-9:*,]++) (%b)\Z" % PLAIN_ITEMS)
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -183,11 +192,26 @@ class Fetch(OnMessages[list[Any]]):
 
     @classmethod
     def read(cls, cursor: Cursor, verb: bytes) -> Self:
+        found = _plain_fetch.match(cursor.data, cursor.at)
+        items = plain_items(found[2]) if found else None
+        if found and items:
+            kind = UidSet if verb[:4] == b"UID " else SequenceSet
+            try:
+                messages = kind.read(found[1])
+            except ValueError:
+                return cls._read(cursor, verb)
+            cursor.at = cursor.end
+            return unchecked(cls, messages, items, ())
+        return cls._read(cursor, verb)
+
+    @classmethod
+    def _read(cls, cursor: Cursor, verb: bytes) -> Self:
+        """By the grammar, which knows all forms, and where what is wrong."""
         messages = _take_messages(cursor, verb)
-        cursor.expect(b" ")
+        cursor.expect_space()
         items = take_items(cursor)
         modifiers = take_parameters(cursor) if cursor.accept(b" ") else ()
-        return cls(messages, *items, modifiers=modifiers)
+        return unchecked(cls, messages, items, modifiers)
 
 
 class Change(Enum):
@@ -196,6 +220,13 @@ class Change(Enum):
     REPLACE = b"FLAGS"  #: these and no others (but \Recent)
     ADD = b"+FLAGS"
     REMOVE = b"-FLAGS"
+
+
+_CHANGES: Final = {
+    change.value + silent: (change, bool(silent))
+    for change in Change
+    for silent in (b"", b".SILENT")
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,23 +263,24 @@ class Store(OnMessages[list[Any]]):
     @classmethod
     def read(cls, cursor: Cursor, verb: bytes) -> Self:
         messages = _take_messages(cursor, verb)
-        cursor.expect(b" ")
+        cursor.expect_space()
         modifiers: tuple[Parameter, ...] = ()
         if cursor.peek() == b"(":
             modifiers = take_parameters(cursor)
-            cursor.expect(b" ")
+            cursor.expect_space()
         start = cursor.at
-        name = cursor.take_atom().upper().encode("ascii")
-        plain = name.removesuffix(b".SILENT")
-        change = cursor.made(lambda: Change(plain), start)
-        cursor.expect(b" ")
+        name = cursor.take_verb()
+        if name not in _CHANGES:
+            raise GrammarError("FLAGS, +FLAGS or -FLAGS is expected", start)
+        change, silent = _CHANGES[name]
+        cursor.expect_space()
         if cursor.peek() == b"(":
             flags = cursor.take_flags()
         else:
             flags = (cursor.take_flag(),)
             while cursor.accept(b" "):
                 flags += (cursor.take_flag(),)
-        return cls(messages, change, flags, plain != name, modifiers)
+        return unchecked(cls, messages, change, flags, silent, modifiers)
 
 
 class ToMailbox(OnMessages[R]):
@@ -268,8 +300,8 @@ class ToMailbox(OnMessages[R]):
     @classmethod
     def read(cls, cursor: Cursor, verb: bytes) -> Self:
         messages = _take_messages(cursor, verb)
-        cursor.expect(b" ")
-        return cls(messages, cursor.take_mailbox())  # type: ignore[call-arg]
+        cursor.expect_space()
+        return unchecked(cls, messages, cursor.take_mailbox())
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,9 +32,9 @@ def read_name(raw: bytes) -> str:
     ('\\udc26AGE-', b'&AGE-')
     """
     text = raw.decode("ascii", "surrogateescape")
-    if not _PLAIN.fullmatch(text):
+    if "&" in text or not text.isprintable():
         text = _unshift(_ODD.sub(_keep, text))
-    return "INBOX" if text.upper() == "INBOX" else text
+    return "INBOX" if len(text) == 5 and text.upper() == "INBOX" else text
 
 
 def _keep(octet: re.Match[str]) -> str:

@@ -13,12 +13,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from .grammar import (
     MAX_NUMBER,
     Cursor,
     Fragment,
+    GrammarError,
     SequenceSet,
     UidSet,
     check_atom,
@@ -39,7 +40,7 @@ class Key:
 
     __slots__ = ()
 
-    name: ClassVar[str] = ""
+    name: str = ""
     #: how many keys in keys there are
     depth: int = 0
 
@@ -93,11 +94,10 @@ def any_of(*keys: Key) -> Key:
 # -- of other keys ---------------------------------------------------------------
 
 
-def _depth(keys: Iterable[Key]) -> int:
-    depth = 1 + max(key.depth for key in keys)
-    if depth > MAX_DEPTH:
+def _deeper(depth: int) -> int:
+    if depth >= MAX_DEPTH:
         raise ValueError(f"search keys are nested more than {MAX_DEPTH} deep")
-    return depth
+    return depth + 1
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -111,7 +111,7 @@ class And(Key):
         if not keys:
             raise ValueError("one key at least is needed")
         object.__setattr__(self, "keys", keys)
-        object.__setattr__(self, "depth", _depth(keys))
+        object.__setattr__(self, "depth", _deeper(max(key.depth for key in keys)))
 
     def arguments(self) -> Iterable[Fragment | Key]:
         opening: bytes = b"("
@@ -132,7 +132,8 @@ class Or(Key):
     depth: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "depth", _depth((self.one, self.other)))
+        depth = _deeper(max(self.one.depth, self.other.depth))
+        object.__setattr__(self, "depth", depth)
 
     def arguments(self) -> Iterable[Fragment | Key]:
         return (b" ", self.one, b" ", self.other)
@@ -147,7 +148,7 @@ class Not(Key):
     depth: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "depth", _depth((self.key,)))
+        object.__setattr__(self, "depth", _deeper(self.key.depth))
 
     def arguments(self) -> Iterable[Fragment | Key]:
         return (b" ", self.key)
@@ -160,15 +161,12 @@ class Not(Key):
 class Word(Key):
     """A key that is a word: ``SEEN``.  All there are have constants here."""
 
-    word: str
+    name: str
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "word", self.word.upper())
-        if self.word not in _WORDS:
-            raise ValueError(f"{self.word!r} is no search key")
-
-    def arguments(self) -> Iterable[Fragment | Key]:
-        return (self.word.encode("ascii"),)
+        object.__setattr__(self, "name", self.name.upper())
+        if self.name not in _WORDS:
+            raise ValueError(f"{self.name!r} is no search key")
 
 
 _WORDS: Final = frozenset(
@@ -212,7 +210,7 @@ class _OfText(Key):
 
     @classmethod
     def take(cls, cursor: Cursor) -> Key:
-        cursor.expect(b" ")
+        cursor.expect_space()
         return cls(cursor.take_text())  # type: ignore[call-arg]
 
 
@@ -292,9 +290,9 @@ class Header(Key):
 
     @classmethod
     def take(cls, cursor: Cursor) -> Key:
-        cursor.expect(b" ")
+        cursor.expect_space()
         name = cursor.take_text()
-        cursor.expect(b" ")
+        cursor.expect_space()
         return cls(name, cursor.take_text())
 
 
@@ -312,7 +310,7 @@ class _OfKeyword(Key):
 
     @classmethod
     def take(cls, cursor: Cursor) -> Key:
-        cursor.expect(b" ")
+        cursor.expect_space()
         return cls(cursor.take_atom())  # type: ignore[call-arg]
 
 
@@ -350,7 +348,7 @@ class _OfDate(Key):
 
     @classmethod
     def take(cls, cursor: Cursor) -> Key:
-        cursor.expect(b" ")
+        cursor.expect_space()
         return cls(cursor.take_date())  # type: ignore[call-arg]
 
 
@@ -417,7 +415,7 @@ class _OfSize(Key):
 
     @classmethod
     def take(cls, cursor: Cursor) -> Key:
-        cursor.expect(b" ")
+        cursor.expect_space()
         return cls(cursor.take_number())  # type: ignore[call-arg]
 
 
@@ -459,7 +457,7 @@ class Uid(Key):
 
     @classmethod
     def take(cls, cursor: Cursor) -> Key:
-        cursor.expect(b" ")
+        cursor.expect_space()
         return cls(cursor.take_set(UidSet))
 
 
@@ -485,7 +483,7 @@ def take_key(cursor: Cursor) -> Key:
             kind, keys, most = stack[-1]
             keys.append(key)
             if len(keys) < most and not (kind is And and cursor.accept(b")")):
-                cursor.expect(b" ")
+                cursor.expect_space()
                 break
             stack.pop()
             key = kind(*keys)
@@ -503,29 +501,30 @@ def _take_leaf(
         if cursor.accept(b"("):
             stack.append((And, [], cursor.end))
             continue
-        if not cursor.finds(_word):
-            return Messages(cursor.take_set(SequenceSet))
         start = cursor.at
-        name = cursor.take(_word, "a search key").upper().decode("ascii")
+        found = _word.match(cursor.data, start)
+        if not found:
+            return Messages(cursor.take_set(SequenceSet))
+        name = found[0].decode("ascii").upper()
+        cursor.at = found.end()
         if name in CONSTANTS:
             return CONSTANTS[name]
         if name in LEAVES:
             return LEAVES[name].take(cursor)
         if name not in ("NOT", "OR"):
-            cursor.at = start
-            cursor.fail("there is no such search key")
-        cursor.expect(b" ")
+            raise GrammarError("there is no such search key", start)
+        cursor.expect_space()
         stack.append((Not, [], 1) if name == "NOT" else (Or, [], 2))
 
 
 def read_keys(cursor: Cursor) -> tuple[list[Key], str | None]:
     """The keys that are left, and the name of the charset before them."""
-    cursor.expect(b" ")
+    cursor.expect_space()
     charset = None
     if cursor.finds(_charset):
         cursor.take(_charset, "CHARSET")
         charset = cursor.take_text()
-        cursor.expect(b" ")
+        cursor.expect_space()
     keys = [take_key(cursor)]
     while cursor.accept(b" "):
         keys.append(take_key(cursor))

@@ -20,7 +20,10 @@ Range: TypeAlias = tuple[int | None, int | None]
 
 _NUMBER = rb"(?:[1-9][0-9]{0,9}|\*)"
 _is_set = re.compile(rb"%b(?::%b)?(?:,%b(?::%b)?)*+" % ((_NUMBER,) * 4)).fullmatch
-_is_number = re.compile(rb"[1-9][0-9]{0,8}").fullmatch
+
+#: most sets: one number or one range, of numbers that need not be checked
+FEW: Final = rb"([1-9][0-9]{0,8}|\*)(?::([1-9][0-9]{0,8}|\*))?(?![0-9:,*])"
+_few = re.compile(FEW)
 
 
 def _range(low: int | None, high: int | None) -> Range:
@@ -82,12 +85,24 @@ class NumberSet:
     @classmethod
     def read(cls, text: bytes) -> Self:
         """Of ``2,4:7,9,12:*``; raises ValueError."""
+        found = _few.fullmatch(text)
+        return cls.of_few(*found.groups()) if found else cls._of(cls._read(text))
+
+    @classmethod
+    def of_few(cls, low: bytes, high: bytes | None) -> Self:
+        """The set that FEW has found."""
+        first = None if low == b"*" else int(low)
+        if high is None:
+            return cls._of([(first, first)])
+        last = None if high == b"*" else int(high)
+        if first is None or (last is not None and last < first):
+            first, last = last, first
+        return cls._of([(first, last)])
+
+    @classmethod
+    def _of(cls, ranges: list[Range]) -> Self:
         made = cls.__new__(cls)
-        if _is_number(text):
-            number = int(text)
-            object.__setattr__(made, "ranges", ((number, number),))
-        else:
-            object.__setattr__(made, "ranges", tuple(cls._read(text)))
+        object.__setattr__(made, "ranges", tuple(ranges))
         return made
 
     @staticmethod

@@ -92,7 +92,7 @@ def take_token(cursor: Cursor) -> Token:
             if not cursor.accept(b")"):
                 break
             token = tuple(stack.pop())
-        cursor.expect(b" ")
+        cursor.expect_space()
 
 
 def _take_one(cursor: Cursor, stack: list[list[Token]]) -> Token:
@@ -115,7 +115,7 @@ def take_tokens(cursor: Cursor) -> tuple[Token, ...]:
     """All up to the end, each behind a space."""
     tokens: list[Token] = []
     while not cursor.at_end:
-        cursor.expect(b" ")
+        cursor.expect_space()
         tokens.append(take_token(cursor))
     return tuple(tokens)
 
@@ -162,9 +162,9 @@ def take_parameters(cursor: Cursor) -> tuple[Parameter, ...]:
         name = cursor.take_atom()
         value = None
         if cursor.peek() == b" " and cursor.finds(_value, 1):
-            cursor.expect(b" ")
+            cursor.expect_space()
             value = take_token(cursor)
         parameters.append(cursor.made(lambda: Parameter(name, value), start))  # noqa: B023
         if cursor.accept(b")"):
             return tuple(parameters)
-        cursor.expect(b" ")
+        cursor.expect_space()

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar, Self, TypeVar
 
 from .._command import Command
-from .grammar import Cursor, Fragment, Streamed, check_atom, inline, joined
+from .grammar import (
+    ATOM,
+    Cursor,
+    Fragment,
+    GrammarError,
+    Streamed,
+    check_atom,
+    inline,
+    joined,
+)
 from .tokens import Token, check_tokens, take_tokens, write_tokens
 
+K = TypeVar("K")
 R = TypeVar("R")
+
+_verb = re.compile(rb"(?:[Uu][Ii][Dd] (?=[%b]))?[%b]++" % (ATOM, ATOM))
 
 
 class ImapCommand(Command[R]):
@@ -63,6 +77,21 @@ class ImapCommand(Command[R]):
         return result
 
 
+def unchecked(kind: type[K], *values: object) -> K:
+    """A *kind* with those fields, all of them, which have been checked by reading."""
+    made = kind.__new__(kind)
+    setters = _setters(kind)  # type: ignore[arg-type]  # classes are hashable
+    for setter, value in zip(setters, values, strict=True):
+        setter(made, value)
+    return made
+
+
+@cache
+def _setters(kind: type[Any]) -> list[Any]:
+    """What sets the fields of a frozen class.  There are as many as classes."""
+    return [getattr(kind, name).__set__ for name in kind.__slots__]
+
+
 def verbs_of(*kinds: type[ImapCommand[Any]]) -> dict[bytes, type[ImapCommand[Any]]]:
     """Which class reads which verb, UID variants included."""
     verbs = {kind.verb: kind for kind in kinds}
@@ -76,12 +105,11 @@ def read_command(
 
     It ends where the cursor's data end, CRLF not included.  Raises ValueError.
     """
-    verb = cursor.take_atom().upper().encode("ascii")
-    if verb == b"UID" and cursor.accept(b" "):
-        verb += b" " + cursor.take_atom().upper().encode("ascii")
+    start = cursor.at
+    verb = cursor.take(_verb, "a command").upper()
     kind = verbs.get(verb)
     if kind is None:
-        cursor.fail("there is no such command")
+        raise GrammarError("there is no such command", start)
     command = kind.read(cursor, verb)
     cursor.expect_end()
     return command
