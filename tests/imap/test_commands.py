@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 from typing import Any
@@ -418,6 +419,34 @@ def test_lists_in_lists_have_a_limit() -> None:
     Other("X", token)
     with pytest.raises(ValueError, match="100 deep"):
         Other("X", (token,))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"STORE 1 FLAGS " + b" ".join([b"a"] * 200_000),
+        b"STORE 1 FLAGS (%b)" % b" ".join([b"a"] * 200_000),
+        b"FETCH %b UID" % b",".join([b"1:*"] * 100_000),
+        b"FETCH 1 (%b)" % b" ".join([b"BODY[1]"] * 50_000),
+        b"FETCH 1 BODY[%b]" % b".".join([b"1"] * 200_000),
+        b"FETCH 1 BODY[HEADER.FIELDS (%b)]" % b" ".join([b"a"] * 100_000),
+        b"SEARCH " + b" ".join([b"SEEN"] * 100_000),
+        b"SEARCH (%b)" % b" ".join([b"(SEEN)"] * 50_000),
+        b"SEARCH " + b" ".join([b"NOT NOT OR SEEN 1"] * 20_000),
+        b"STATUS a (%b)" % b" ".join([b"a"] * 200_000),
+        b"ENABLE " + b" ".join([b"a"] * 200_000),
+        b"XTRA " + b" ".join([b"(a)"] * 50_000),
+        b'LOGIN a "%b"' % (b'\\"' * 200_000),
+        b'SELECT "%b"' % (b"&AOk-&-" * 50_000),
+    ],
+    ids=lambda line: line[:20].decode(),
+)  # fmt: skip
+def test_long_commands_take_linear_time(line: bytes) -> None:
+    """A quadratic way through any of them would take minutes."""
+    begin = time.perf_counter()
+    command = read(line)
+    assert read(written(command)) == command
+    assert time.perf_counter() - begin < 10
 
 
 # -- APPEND in chunks ------------------------------------------------------------

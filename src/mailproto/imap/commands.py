@@ -174,6 +174,8 @@ class Login(ImapCommand[Any]):
 
     C: a001 LOGIN SMITH SESAME
     S: a001 OK LOGIN completed
+
+    Both are UTF-8; octets that are not are kept as surrogate escapes (PEP 383).
     """
 
     verb = b"LOGIN"
@@ -473,7 +475,7 @@ class Append(ImapCommand[Any]):
         object.__setattr__(self, "flags", tuple(map(check_flag, self.flags)))
         if self.date is not None:
             object.__setattr__(self, "date", check_date_time(self.date))
-        if isinstance(self.message, bytes):
+        if not isinstance(self.message, Streamed):
             Literal(self.message)  # raises ValueError for NUL
 
     def arguments(self) -> Iterable[Fragment]:
@@ -485,7 +487,7 @@ class Append(ImapCommand[Any]):
             yield b' "%b"' % write_date_time(self.date)
         yield b" "
         message = self.message
-        yield Literal(message) if isinstance(message, bytes) else message
+        yield message if isinstance(message, Streamed) else Literal(message)
 
     def masked(self) -> bytes:
         """Without the message."""

@@ -15,16 +15,10 @@ from .grammar import (
     SequenceSet,
     UidSet,
     check_atom,
-    check_text,
-    read_text,
-    write_string,
 )
 from .messages import ToMailbox
+from .tokens import check_id, take_id, write_id
 from .verbs import ImapCommand
-
-MAX_ID_PAIRS = 30  # RFC 2971 3.3, as are the next two
-MAX_ID_NAME = 30  # octets
-MAX_ID_VALUE = 1024  # octets
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,53 +144,6 @@ class Id(ImapCommand[Any]):
     def read(cls, cursor: Cursor, verb: bytes) -> Self:
         cursor.expect_space()
         return cls(take_id(cursor))
-
-
-def check_id(fields: Iterable[tuple[str, str | None]]) -> None:
-    """Raise ValueError for what RFC 2971 3.3 does not allow."""
-    names: set[str] = set()
-    for name, value in fields:
-        check_text(name, "the name of a field")
-        if len(name.encode("utf-8", "surrogateescape")) > MAX_ID_NAME:
-            raise ValueError(f"the name of a field is longer than {MAX_ID_NAME} octets")
-        if name.lower() in names:
-            raise ValueError("a field is there twice")
-        names.add(name.lower())
-        if value is None:
-            continue
-        check_text(value, "the value of a field")
-        if len(value.encode("utf-8", "surrogateescape")) > MAX_ID_VALUE:
-            raise ValueError(f"a value is longer than {MAX_ID_VALUE} octets")
-    if len(names) > MAX_ID_PAIRS:
-        raise ValueError(f"there are more than {MAX_ID_PAIRS} fields")
-
-
-def write_id(fields: tuple[tuple[str, str | None], ...] | None) -> list[Fragment]:
-    """The list of pairs, of the command as of the response."""
-    if fields is None:
-        return [b"NIL"]
-    written: list[Fragment] = [b"("]
-    for name, value in fields:
-        written += [b" "] if len(written) > 1 else []
-        written += [write_string(name), b" "]
-        written.append(b"NIL" if value is None else write_string(value))
-    return [*written, b")"]
-
-
-def take_id(cursor: Cursor) -> tuple[tuple[str, str | None], ...] | None:
-    """The same back."""
-    if cursor.accept_nil():
-        return None
-    cursor.expect(b"(")
-    fields: list[tuple[str, str | None]] = []
-    while not cursor.accept(b")"):
-        if fields:
-            cursor.expect_space()
-        name = read_text(cursor.take_string())
-        cursor.expect_space()
-        value = cursor.take_nstring()
-        fields.append((name, None if value is None else read_text(value)))
-    return tuple(fields)
 
 
 @dataclass(frozen=True, slots=True, init=False)

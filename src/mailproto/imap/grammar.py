@@ -46,7 +46,8 @@ _astring = re.compile(rb"[%b\]]++" % ATOM)
 _tag = re.compile(rb"[%b\]]++" % ATOM.replace(b"+", b""))
 _list_mailbox = re.compile(rb"[%b\]%%*]++" % ATOM)
 _flag = re.compile(rb"\\?[%b]++" % ATOM)
-_flags = re.compile(rb"\(((?:\\?[%b]++(?: \\?[%b]++)*+)?)\)" % (ATOM, ATOM))
+_bare_flags = re.compile(rb"\\?[%b]++(?: \\?[%b]++)*+" % (ATOM, ATOM))
+_flags = re.compile(rb"\((?:%b)?\)" % _bare_flags.pattern)
 _digits = re.compile(rb"[0-9]{1,20}+")
 _few = re.compile(FEW)
 _number_set = re.compile(rb"[0-9:,*]++")
@@ -296,12 +297,14 @@ def _write_field(name: str) -> bytes:
     return data if _astring.fullmatch(data) else write_quoted(data)
 
 
-@lru_cache(maxsize=256)
 def _read_section(part: bytes | None, dot: bytes, text: bytes) -> Section:
     """One that has no fields."""
     if bool(dot) != bool(part and text):
         raise ValueError("a section is expected")
     return Section(_numbers(part), text.decode("ascii"))
+
+
+_few_sections = lru_cache(maxsize=256)(_read_section)
 
 
 def _numbers(part: bytes | None) -> tuple[int, ...]:
@@ -429,11 +432,10 @@ class Cursor:
         text = self.take(_number_set, "a set of messages")
         return self.made(lambda: kind.read(text), start)
 
-    def take_flag(self) -> str:
-        return check_flag(self.take(_flag, "a flag").decode("ascii"))
-
-    def take_flags(self) -> tuple[str, ...]:
-        """A list of flags in its parentheses."""
+    def take_flags(self, *, bare: bool = False) -> tuple[str, ...]:
+        """A list of flags in its parentheses, or *bare* without, if that may be."""
+        if bare and self.peek() != b"(":
+            return read_flags(self.take(_bare_flags, "flags"))
         return read_flags(self.take(_flags, "a list of flags")[1:-1])
 
     # -- strings
@@ -546,7 +548,8 @@ class Cursor:
         fields = self._take_fields() if self.accept(b" ") else ()
         self.expect(b"]")
         if not fields:
-            return self.made(lambda: _read_section(part, dot, text), start)
+            make = _few_sections if self.at - start < 100 else _read_section
+            return self.made(lambda: make(part, dot, text), start)
         if bool(dot) != bool(part):
             self.fail("a section is expected")
         numbers, name = _numbers(part), text.decode("ascii")

@@ -274,12 +274,7 @@ class Store(OnMessages[list[Any]]):
             raise GrammarError("FLAGS, +FLAGS or -FLAGS is expected", start)
         change, silent = _CHANGES[name]
         cursor.expect_space()
-        if cursor.peek() == b"(":
-            flags = cursor.take_flags()
-        else:
-            flags = (cursor.take_flag(),)
-            while cursor.accept(b" "):
-                flags += (cursor.take_flag(),)
+        flags = cursor.take_flags(bare=True)
         return unchecked(cls, messages, change, flags, silent, modifiers)
 
 

@@ -18,7 +18,10 @@ from .grammar import (
     Fragment,
     Literal,
     check_atom,
+    check_text,
+    read_text,
     write_string,
+    write_text,
 )
 
 MAX_DEPTH: Final = 100  # lists in lists; SEARCH keys in keys
@@ -168,3 +171,60 @@ def take_parameters(cursor: Cursor) -> tuple[Parameter, ...]:
         if cursor.accept(b")"):
             return tuple(parameters)
         cursor.expect_space()
+
+
+# -- what ID tells, of a client as of a server (RFC 2971 3.3) ------------------------
+
+#: pairs of a name and a value, which may be NIL
+Id: TypeAlias = "tuple[tuple[str, str | None], ...]"
+
+MAX_ID_PAIRS: Final = 30
+MAX_ID_NAME: Final = 30  # octets
+MAX_ID_VALUE: Final = 1024  # octets
+
+
+def check_id(fields: Iterable[tuple[str, str | None]]) -> None:
+    """Raise ValueError for what RFC 2971 3.3 does not allow."""
+    names: set[str] = set()
+    for name, value in fields:
+        check_text(name, "the name of a field")
+        if len(write_text(name)) > MAX_ID_NAME:
+            raise ValueError(f"the name of a field is longer than {MAX_ID_NAME} octets")
+        if name.lower() in names:
+            raise ValueError("a field is there twice")
+        names.add(name.lower())
+        if value is None:
+            continue
+        check_text(value, "the value of a field")
+        if len(write_text(value)) > MAX_ID_VALUE:
+            raise ValueError(f"a value is longer than {MAX_ID_VALUE} octets")
+    if len(names) > MAX_ID_PAIRS:
+        raise ValueError(f"there are more than {MAX_ID_PAIRS} fields")
+
+
+def write_id(fields: Id | None) -> list[Fragment]:
+    """The list of pairs, of the command as of the response."""
+    if fields is None:
+        return [b"NIL"]
+    written: list[Fragment] = [b"("]
+    for name, value in fields:
+        written += [b" "] if len(written) > 1 else []
+        written += [write_string(name), b" "]
+        written.append(b"NIL" if value is None else write_string(value))
+    return [*written, b")"]
+
+
+def take_id(cursor: Cursor) -> Id | None:
+    """The same back."""
+    if cursor.accept_nil():
+        return None
+    cursor.expect(b"(")
+    fields: list[tuple[str, str | None]] = []
+    while not cursor.accept(b")"):
+        if fields:
+            cursor.expect_space()
+        name = read_text(cursor.take_string())
+        cursor.expect_space()
+        value = cursor.take_nstring()
+        fields.append((name, None if value is None else read_text(value)))
+    return tuple(fields)
