@@ -59,6 +59,10 @@ from .grammar import (
 from .items import (
     Item,
 )
+from .results import (
+    Found,
+    Selected,
+)
 from .tokens import (
     Parameter,
 )
@@ -80,6 +84,7 @@ __all__ = [
     "Examine",
     "Expunge",
     "Fetch",
+    "Found",
     "GrammarError",
     "Id",
     "Idle",
@@ -100,6 +105,7 @@ __all__ = [
     "Search",
     "Section",
     "Select",
+    "Selected",
     "SequenceSet",
     "StartTls",
     "Status",

@@ -20,6 +20,7 @@ from .. import sasl
 from .._login import Cancel as Cancel
 from .._login import Response as Response
 from .._login import read_auth, write_auth
+from .codes import AppendUid, Capabilities
 from .grammar import (
     ATOM,
     Cursor,
@@ -47,6 +48,8 @@ from .messages import Fetch as Fetch
 from .messages import OnMessages as OnMessages
 from .messages import Search as Search
 from .messages import Store as Store
+from .responses import ListData, LsubData, Reply, StatusData
+from .results import Selected
 from .tokens import Parameter, take_parameters, write_parameters
 from .verbs import ImapCommand as ImapCommand
 from .verbs import Other as Other
@@ -63,7 +66,7 @@ _status_items = re.compile(rb"\([%b]++(?: [%b]++)*+\)" % (ATOM, ATOM))
 
 
 @dataclass(frozen=True, slots=True)
-class Capability(ImapCommand[Any]):
+class Capability(ImapCommand[Capabilities]):
     """RFC 3501 6.1.1: what can the server do?
 
     C: abcd CAPABILITY
@@ -73,9 +76,16 @@ class Capability(ImapCommand[Any]):
 
     verb = b"CAPABILITY"
 
+    def claims(self, event: object) -> bool:
+        return isinstance(event, Capabilities)
+
+    def result(self, answer: Reply, parts: list[Any]) -> Capabilities:
+        """What was listed; nothing if the server listed nothing."""
+        return parts[-1] if parts else Capabilities()
+
 
 @dataclass(frozen=True, slots=True)
-class Noop(ImapCommand[Any]):
+class Noop(ImapCommand[Reply]):
     """RFC 3501 6.1.2: nothing, and a chance for the server to tell news.
 
     C: a002 NOOP
@@ -88,7 +98,7 @@ class Noop(ImapCommand[Any]):
 
 
 @dataclass(frozen=True, slots=True)
-class Logout(ImapCommand[Any]):
+class Logout(ImapCommand[Reply]):
     """RFC 3501 6.1.3: the end.
 
     C: A023 LOGOUT
@@ -103,7 +113,7 @@ class Logout(ImapCommand[Any]):
 
 
 @dataclass(frozen=True, slots=True)
-class StartTls(ImapCommand[Any]):
+class StartTls(ImapCommand[Reply]):
     """RFC 3501 6.2.1: from the answer on, TLS.
 
     C: a002 STARTTLS
@@ -119,7 +129,7 @@ class StartTls(ImapCommand[Any]):
 
 
 @dataclass(frozen=True, slots=True)
-class Authenticate(ImapCommand[Any]):
+class Authenticate(ImapCommand[Reply]):
     """RFC 3501 6.2.2, RFC 4959: a log-in by a SASL mechanism.
 
     C: A01 AUTHENTICATE PLAIN dGVzdAB0ZXN0AHRlc3Q=
@@ -169,7 +179,7 @@ class Authenticate(ImapCommand[Any]):
 
 
 @dataclass(frozen=True, slots=True)
-class Login(ImapCommand[Any]):
+class Login(ImapCommand[Reply]):
     """RFC 3501 6.2.3: a log-in that sends the password as it is.
 
     C: a001 LOGIN SMITH SESAME
@@ -207,7 +217,7 @@ class Login(ImapCommand[Any]):
 # -- authenticated (6.3) ---------------------------------------------------------
 
 
-class _OnMailbox(ImapCommand[R]):
+class _OnMailbox(ImapCommand[Reply]):
     """A command on one mailbox, and nothing else."""
 
     __slots__ = ()
@@ -249,8 +259,22 @@ class _WithParameters(ImapCommand[R]):
         return unchecked(cls, mailbox, parameters)
 
 
+class _Selecting(_WithParameters[Selected]):
+    """A command that selects a mailbox."""
+
+    __slots__ = ()
+
+    def claims(self, event: object) -> bool:
+        return Selected.tells(event)
+
+    def result(self, answer: Reply, parts: list[Any]) -> Selected:
+        code = answer.code
+        read_only = code is not None and code.name == "READ-ONLY"
+        return Selected.of(parts, read_only=read_only)
+
+
 @dataclass(frozen=True, slots=True)
-class Select(_WithParameters[Any]):
+class Select(_Selecting):
     """RFC 3501 6.3.1: the mailbox whose messages are meant from now on.
 
     C: A142 SELECT INBOX
@@ -270,7 +294,7 @@ class Select(_WithParameters[Any]):
 
 
 @dataclass(frozen=True, slots=True)
-class Examine(_WithParameters[Any]):
+class Examine(_Selecting):
     """RFC 3501 6.3.2: the same, and nothing in it can be changed.
 
     C: A932 EXAMINE blurdybloop
@@ -282,9 +306,12 @@ class Examine(_WithParameters[Any]):
     mailbox: str
     parameters: tuple[Parameter, ...] = ()
 
+    def result(self, answer: Reply, parts: list[Any]) -> Selected:
+        return Selected.of(parts, read_only=True)
+
 
 @dataclass(frozen=True, slots=True)
-class Create(_WithParameters[Any]):
+class Create(_WithParameters[Reply]):
     """RFC 3501 6.3.3: a new mailbox, and those above it if need be.
 
     C: A003 CREATE owatagusiam/
@@ -297,7 +324,7 @@ class Create(_WithParameters[Any]):
 
 
 @dataclass(frozen=True, slots=True)
-class Delete(_OnMailbox[Any]):
+class Delete(_OnMailbox):
     """RFC 3501 6.3.4: a mailbox goes, with its messages; those below it stay.
 
     C: A683 DELETE blurdybloop
@@ -309,7 +336,7 @@ class Delete(_OnMailbox[Any]):
 
 
 @dataclass(frozen=True, slots=True)
-class Rename(ImapCommand[Any]):
+class Rename(ImapCommand[Reply]):
     """RFC 3501 6.3.5: a mailbox is called *to*; INBOX is emptied into it instead.
 
     C: A683 RENAME blurdybloop sarasoop
@@ -336,7 +363,7 @@ class Rename(ImapCommand[Any]):
 
 
 @dataclass(frozen=True, slots=True)
-class Subscribe(_OnMailbox[Any]):
+class Subscribe(_OnMailbox):
     """RFC 3501 6.3.6: LSUB is to list that mailbox.
 
     C: A002 SUBSCRIBE #news.comp.mail.mime
@@ -348,7 +375,7 @@ class Subscribe(_OnMailbox[Any]):
 
 
 @dataclass(frozen=True, slots=True)
-class Unsubscribe(_OnMailbox[Any]):
+class Unsubscribe(_OnMailbox):
     """RFC 3501 6.3.7: LSUB is not to list it any more.
 
     C: A002 UNSUBSCRIBE #news.comp.mail.mime
@@ -359,7 +386,7 @@ class Unsubscribe(_OnMailbox[Any]):
     mailbox: str
 
 
-class _Listing(ImapCommand[R]):
+class _Listing(ImapCommand[list[R]]):
     """Which mailboxes match a pattern."""
 
     __slots__ = ()
@@ -381,9 +408,12 @@ class _Listing(ImapCommand[R]):
         cursor.expect_space()
         return unchecked(cls, reference, cursor.take_list_mailbox())
 
+    def result(self, answer: Reply, parts: list[Any]) -> list[R]:
+        return parts
+
 
 @dataclass(frozen=True, slots=True)
-class List(_Listing[list[Any]]):
+class List(_Listing[ListData]):
     """RFC 3501 6.3.8: which mailboxes there are.  ``*`` is anything, ``%`` one level.
 
     C: A202 LIST ~/Mail/ %
@@ -398,9 +428,12 @@ class List(_Listing[list[Any]]):
     reference: str = ""
     pattern: str = "*"
 
+    def claims(self, event: object) -> bool:
+        return type(event) is ListData  # not an LsubData
+
 
 @dataclass(frozen=True, slots=True)
-class Lsub(_Listing[list[Any]]):
+class Lsub(_Listing[LsubData]):
     """RFC 3501 6.3.9: which mailboxes are subscribed to.
 
     C: A002 LSUB "#news." "comp.mail.*"
@@ -412,9 +445,12 @@ class Lsub(_Listing[list[Any]]):
     reference: str = ""
     pattern: str = "*"
 
+    def claims(self, event: object) -> bool:
+        return isinstance(event, LsubData)
+
 
 @dataclass(frozen=True, slots=True, init=False)
-class Status(ImapCommand[Any]):
+class Status(ImapCommand[StatusData]):
     """RFC 3501 6.3.10: how a mailbox stands that is not selected.
 
     C: A042 STATUS blurdybloop (UIDNEXT MESSAGES)
@@ -436,6 +472,13 @@ class Status(ImapCommand[Any]):
         object.__setattr__(self, "mailbox", check_name(mailbox))
         object.__setattr__(self, "items", tuple(item.upper() for item in items))
 
+    def claims(self, event: object) -> bool:
+        return isinstance(event, StatusData) and event.mailbox == self.mailbox
+
+    def result(self, answer: Reply, parts: list[Any]) -> StatusData:
+        """What the server told of it; without items if it told nothing."""
+        return parts[-1] if parts else StatusData(self.mailbox, {})
+
     def arguments(self) -> Iterable[Fragment]:
         items = " ".join(self.items).encode("ascii")
         return (b" ", write_mailbox(self.mailbox), b" (%b)" % items)
@@ -451,7 +494,7 @@ class Status(ImapCommand[Any]):
 
 
 @dataclass(frozen=True, slots=True)
-class Append(ImapCommand[Any]):
+class Append(ImapCommand[AppendUid | None]):
     """RFC 3501 6.3.11: a message is put into a mailbox.
 
     C: A003 APPEND saved-messages (\\Seen) {310}
@@ -488,6 +531,9 @@ class Append(ImapCommand[Any]):
         yield b" "
         message = self.message
         yield message if isinstance(message, Streamed) else Literal(message)
+
+    def result(self, answer: Reply, parts: list[Any]) -> AppendUid | None:
+        return answer.code if isinstance(answer.code, AppendUid) else None
 
     def masked(self) -> bytes:
         """Without the message."""

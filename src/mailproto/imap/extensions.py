@@ -17,12 +17,13 @@ from .grammar import (
     check_atom,
 )
 from .messages import ToMailbox
+from .responses import CopyUid, Enabled, IdData, NamespaceData, Reply
 from .tokens import check_id, take_id, write_id
 from .verbs import ImapCommand
 
 
 @dataclass(frozen=True, slots=True)
-class Idle(ImapCommand[Any]):
+class Idle(ImapCommand[Reply]):
     """RFC 2177 3: the server tells news by itself until the client says DONE.
 
     C: A002 IDLE
@@ -60,7 +61,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Namespace(ImapCommand[Any]):
+class Namespace(ImapCommand[NamespaceData]):
     """RFC 2342 5: where mailboxes are, one's own and others'.
 
     C: A001 NAMESPACE
@@ -74,9 +75,15 @@ class Namespace(ImapCommand[Any]):
     def extension(self) -> str | None:
         return "NAMESPACE"
 
+    def claims(self, event: object) -> bool:
+        return isinstance(event, NamespaceData)
+
+    def result(self, answer: Reply, parts: list[Any]) -> NamespaceData:
+        return parts[-1] if parts else NamespaceData()
+
 
 @dataclass(frozen=True, slots=True)
-class Unselect(ImapCommand[Any]):
+class Unselect(ImapCommand[Reply]):
     """RFC 3691 2: CLOSE, and nothing is expunged.
 
     C: A341 UNSELECT
@@ -91,7 +98,7 @@ class Unselect(ImapCommand[Any]):
 
 
 @dataclass(frozen=True, slots=True)
-class Move(ToMailbox[Any]):
+class Move(ToMailbox[CopyUid | None]):
     """RFC 6851 3: messages are moved, all or none.
 
     C: a UID MOVE 42:69 foo
@@ -110,9 +117,19 @@ class Move(ToMailbox[Any]):
     def extension(self) -> str | None:
         return "MOVE"
 
+    def claims(self, event: object) -> bool:
+        """The untagged COPYUID (RFC 6851 4.3).  The EXPUNGEs are news."""
+        return isinstance(event, Reply) and isinstance(event.code, CopyUid)
+
+    def result(self, answer: Reply, parts: list[Any]) -> CopyUid | None:
+        for reply in (answer, *parts):
+            if isinstance(reply.code, CopyUid):
+                return reply.code
+        return None
+
 
 @dataclass(frozen=True, slots=True)
-class Id(ImapCommand[Any]):
+class Id(ImapCommand[IdData]):
     """RFC 2971 3.1: who the client is, and who is the server?
 
     C: a023 ID ("name" "sodr" "version" "19.34")
@@ -137,6 +154,12 @@ class Id(ImapCommand[Any]):
     def extension(self) -> str | None:
         return "ID"
 
+    def claims(self, event: object) -> bool:
+        return isinstance(event, IdData)
+
+    def result(self, answer: Reply, parts: list[Any]) -> IdData:
+        return parts[-1] if parts else IdData()
+
     def arguments(self) -> Iterable[Fragment]:
         return (b" ", *write_id(self.fields))
 
@@ -147,7 +170,7 @@ class Id(ImapCommand[Any]):
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class Enable(ImapCommand[Any]):
+class Enable(ImapCommand[Enabled]):
     """RFC 5161 3.1: extensions that change what the server says are wanted.
 
     C: t2 ENABLE CONDSTORE X-GOOD-IDEA
@@ -169,6 +192,13 @@ class Enable(ImapCommand[Any]):
     @property
     def extension(self) -> str | None:
         return "ENABLE"
+
+    def claims(self, event: object) -> bool:
+        return isinstance(event, Enabled)
+
+    def result(self, answer: Reply, parts: list[Any]) -> Enabled:
+        """What has been enabled; nothing if the server told nothing."""
+        return Enabled(*(name for part in parts for name in part.capabilities))
 
     def arguments(self) -> Iterable[Fragment]:
         return (b" ", " ".join(self.capabilities).encode("ascii"))

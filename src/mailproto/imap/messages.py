@@ -24,6 +24,8 @@ from .grammar import (
     write_mailbox,
 )
 from .items import PLAIN_ITEMS, Item, check_items, plain_items, take_items, write_items
+from .responses import CopyUid, Expunged, Reply, SearchData
+from .results import Found
 from .search import Key, check_keys, read_keys, write_keys
 from .tokens import Parameter, take_parameters, write_parameters
 from .verbs import ImapCommand, unchecked
@@ -55,7 +57,7 @@ class OnMessages(ImapCommand[R]):
 
 
 @dataclass(frozen=True, slots=True)
-class Check(ImapCommand[Any]):
+class Check(ImapCommand[Reply]):
     """RFC 3501 6.4.1: the server may tidy up.
 
     C: FXXZ CHECK
@@ -66,7 +68,7 @@ class Check(ImapCommand[Any]):
 
 
 @dataclass(frozen=True, slots=True)
-class Close(ImapCommand[Any]):
+class Close(ImapCommand[Reply]):
     """RFC 3501 6.4.2: what is \\Deleted goes, and no mailbox is selected any more.
 
     C: A341 CLOSE
@@ -77,7 +79,7 @@ class Close(ImapCommand[Any]):
 
 
 @dataclass(frozen=True, slots=True)
-class Expunge(ImapCommand[Any]):
+class Expunge(ImapCommand[list[int]]):
     """RFC 3501 6.4.3: what is \\Deleted goes.
 
     C: A202 EXPUNGE
@@ -85,7 +87,8 @@ class Expunge(ImapCommand[Any]):
     S: * 3 EXPUNGE
     S: A202 OK EXPUNGE completed
 
-    With *messages*, only those among them: UID EXPUNGE (RFC 4315 2.1).
+    With *messages*, only those among them: UID EXPUNGE (RFC 4315 2.1).  The result is
+    the sequence numbers as they were told, each after those before it were gone.
     """
 
     verb = b"EXPUNGE"
@@ -100,6 +103,12 @@ class Expunge(ImapCommand[Any]):
     def extension(self) -> str | None:
         return None if self.messages is None else "UIDPLUS"
 
+    def claims(self, event: object) -> bool:
+        return isinstance(event, Expunged)
+
+    def result(self, answer: Reply, parts: list[Any]) -> list[int]:
+        return [part.number for part in parts]
+
     def arguments(self) -> Iterable[Fragment]:
         return () if self.messages is None else (b" ", self.messages.write())
 
@@ -112,7 +121,7 @@ class Expunge(ImapCommand[Any]):
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class Search(ImapCommand[Any]):
+class Search(ImapCommand[Found]):
     """RFC 3501 6.4.4: which messages match all of *keys*?
 
     C: A282 SEARCH FLAGGED SINCE 1-Feb-1994 NOT FROM "Smith"
@@ -138,6 +147,12 @@ class Search(ImapCommand[Any]):
     @property
     def by_uid(self) -> bool:
         return self.uid
+
+    def claims(self, event: object) -> bool:
+        return isinstance(event, SearchData)
+
+    def result(self, answer: Reply, parts: list[Any]) -> Found:
+        return Found(tuple(n for part in parts for n in part.numbers), self.uid)
 
     def arguments(self) -> Iterable[Fragment]:
         return write_keys(self.keys, self.charset)
@@ -300,7 +315,7 @@ class ToMailbox(OnMessages[R]):
 
 
 @dataclass(frozen=True, slots=True)
-class Copy(ToMailbox[Any]):
+class Copy(ToMailbox[CopyUid | None]):
     """RFC 3501 6.4.7: messages are copied, with flags and dates.
 
     C: A003 COPY 2:4 MEETING
@@ -312,3 +327,6 @@ class Copy(ToMailbox[Any]):
     verb = b"COPY"
     messages: SequenceSet | UidSet
     mailbox: str
+
+    def result(self, answer: Reply, parts: list[Any]) -> CopyUid | None:
+        return answer.code if isinstance(answer.code, CopyUid) else None

@@ -72,7 +72,7 @@ class ImapCommand(Command[R]):
         )
 
     def result(self, answer: Any, parts: list[Any]) -> R:
-        """The server's answer, itself."""
+        """The server's answer, itself: the tagged Reply."""
         result: R = answer
         return result
 
