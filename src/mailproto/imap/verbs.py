@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -89,7 +89,7 @@ def unchecked(kind: type[K], *values: object) -> K:
 @cache
 def _setters(kind: type[Any]) -> list[Any]:
     """What sets the fields of a frozen class.  There are as many as classes."""
-    return [getattr(kind, name).__set__ for name in kind.__slots__]
+    return [getattr(kind, field.name).__set__ for field in fields(kind)]
 
 
 def verbs_of(*kinds: type[ImapCommand[Any]]) -> dict[bytes, type[ImapCommand[Any]]]:
