@@ -8,6 +8,7 @@ the time is linear in the bytes, however they are cut.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 
 from .errors import LimitExceeded
@@ -61,6 +62,21 @@ class ReceiveBuffer:
             self._start = end
             self._length -= size
             return line
+
+    def take_match(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
+        """What *pattern* matches here, within one read; else nothing is taken.
+
+        It must not match the beginning of a longer match.
+        """
+        if self._cut:
+            return None
+        if self._start == len(self._data) and not self._next_read():
+            return None
+        found = pattern.match(self._data, self._start)
+        if found is not None:
+            self._length -= found.end() - self._start
+            self._start = found.end()
+        return found
 
     def skip_line(self) -> bool:
         """Forget what is here of the next line; whether its end was among it."""

@@ -173,7 +173,7 @@ class PermanentFlags(ResponseCode):
     ``\\*`` among them: there can be new keywords.
     """
 
-    name: ClassVar[str] = "PERMANENTFLAGS"
+    name = "PERMANENTFLAGS"
     flags: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -193,7 +193,7 @@ class PermanentFlags(ResponseCode):
 class BadCharset(ResponseCode):
     """RFC 3501 7.1: SEARCH does not know the charset, but these (if any are told)."""
 
-    name: ClassVar[str] = "BADCHARSET"
+    name = "BADCHARSET"
     charsets: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -232,7 +232,7 @@ def _write_charset(name: str) -> bytes:
 class AppendUid(ResponseCode):
     """RFC 4315 3: what became of an APPEND, ``[APPENDUID 38505 3955]``."""
 
-    name: ClassVar[str] = "APPENDUID"
+    name = "APPENDUID"
     uid_validity: int
     uids: UidSet
 
@@ -255,7 +255,7 @@ class CopyUid(ResponseCode):
     The first of *source* is now the first of *target*, and so on; both may be huge.
     """
 
-    name: ClassVar[str] = "COPYUID"
+    name = "COPYUID"
     uid_validity: int
     source: UidSet
     target: UidSet
@@ -305,7 +305,7 @@ class Capabilities(ResponseCode, Data):
     They are kept as they came; ``in`` does not mind case.
     """
 
-    name: ClassVar[str] = "CAPABILITY"
+    name = "CAPABILITY"
     label = b"CAPABILITY"
     names: tuple[str, ...]
 
@@ -359,7 +359,7 @@ def take_capabilities(reader: Reader) -> tuple[str, ...]:
 
 
 def take_flags(reader: Reader, *, star: bool = False) -> tuple[str, ...]:
-    """A list of flags; odd ones are kept as they came.  *star*: ``\\*`` may be there."""
+    """A list of flags; odd ones are kept.  *star*: ``\\*`` may be among them."""
     if reader.accept_nil():
         reader.tolerate(Quirk.NIL)
         return ()

@@ -10,7 +10,7 @@ is not understood.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from enum import Enum
 from typing import Final
 
@@ -100,9 +100,13 @@ _FLAT_LIST: Final = re.compile(rb'\(([^()\r\n"]*+(?:"[^"\r\n]*+"[^()\r\n"]*+)*+)
 
 
 class Reader(Cursor):
-    """A place in one response; what was tolerated up to here is in ``quirks``."""
+    """A place in one response; what was tolerated up to here is in ``quirks``.
 
-    __slots__ = ("quirks", "strict")
+    Long literals are not in *data* but in *literals*, by the offset right behind the
+    CRLF of their announcement: nothing is copied to be looked at.
+    """
+
+    __slots__ = ("literals", "quirks", "strict")
 
     def __init__(
         self,
@@ -110,10 +114,11 @@ class Reader(Cursor):
         at: int = 0,
         *,
         strict: bool = True,
-        holes: Iterable[int] = (),
+        literals: Mapping[int, bytes | Streamed] | None = None,
     ) -> None:
-        super().__init__(data, at, holes=holes)
+        super().__init__(data, at)
         self.strict = strict
+        self.literals = literals or {}
         self.quirks: list[Quirk] = []
 
     def tolerate(self, quirk: Quirk) -> None:
@@ -204,17 +209,28 @@ class Reader(Cursor):
             self.fail("a literal is expected")
         if found[3]:
             self.tolerate(Quirk.NONSYNC_LITERAL)
-        size, start = int(found[2]), found.end()
-        if start in self._holes:
-            self.at = start
-            return Streamed(size)
-        data = self.data[start : start + size]
-        if len(data) < size:
-            self.fail("a literal is cut off")
-        if not found[1] and b"\0" in data:
+        start = end = found.end()
+        data = self.literals.get(start)
+        if data is None:
+            end = start + int(found[2])
+            data = self.data[start:end]
+            if end > self.end:
+                self.fail("a literal is cut off")
+        if not found[1] and isinstance(data, bytes) and b"\0" in data:
             self.tolerate(Quirk.NUL)
-        self.at = start + size
+        self.at = end
         return data
+
+    def between(self, start: int, end: int) -> bytes:
+        """What came there, literals and all."""
+        pieces: list[bytes] = []
+        for at, literal in self.literals.items():
+            if start <= at <= end:
+                if isinstance(literal, Streamed):
+                    self.fail("a literal that is streamed cannot stand here")
+                pieces += [self.data[start:at], literal]
+                start = at
+        return b"".join((*pieces, self.data[start:end]))
 
     def take_string(self) -> bytes:
         octet = self.peek()

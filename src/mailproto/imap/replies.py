@@ -109,6 +109,13 @@ def _take_text(reader: Reader) -> tuple[ResponseCode | None, str]:
     return code, text
 
 
+def take_bare_code(reader: Reader) -> Reply:
+    """A code where its condition is missing; it is taken to be OK."""
+    reader.tolerate(Quirk.MISSING_STATUS)
+    code, text = _take_text(reader)
+    return unchecked(Reply, Condition.OK, text, code)
+
+
 @dataclass(frozen=True, slots=True)
 class TaggedReply:
     """RFC 3501 7.1: how a command went; the last that is said about it.
