@@ -235,3 +235,11 @@ def _plan(shape: str) -> _Plan:
             count += word == '"'
     date, subject, in_reply_to, message_id = singles
     return date, subject, tuple(lists), in_reply_to, message_id, count
+
+
+# The same, strings and all: to find the end of one that something follows.
+_TEXT: Final = rb'(?:NIL|"(?:[^"\\\r\n\0\x80-\xff]|\\["\\])*+")'
+_PEOPLE: Final = rb"(?:NIL|\((?:\(%b %b %b %b\))++\))" % ((_TEXT,) * 4)
+ENVELOPE: Final = rb"(\(%b %b %b %b %b %b %b %b %b %b\))" % (
+    _TEXT, _TEXT, *(_PEOPLE,) * 6, _TEXT, _TEXT,
+)  # fmt: skip

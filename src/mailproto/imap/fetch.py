@@ -19,7 +19,7 @@ from typing import Any, Final, Self, TypeAlias
 
 from .codes import Data, take_flags
 from .dates import check_date_time, read_date_time, write_date_time
-from .envelope import Envelope, read_envelope, take_envelope
+from .envelope import ENVELOPE, Envelope, read_envelope, take_envelope
 from .grammar import (
     MAX_NUMBER,
     Fragment,
@@ -35,7 +35,12 @@ from .grammar import (
 )
 from .mailboxes import MAX_64, Raw
 from .quirks import Quirk, Reader
-from .structure import Structure, take_structure, write_structure
+from .structure import (
+    Structure,
+    read_structure,
+    take_structure,
+    write_structure,
+)
 
 #: by its name in capitals, with section and origin: ``BODY[HEADER.FIELDS (DATE)]<0>``
 Items: TypeAlias = dict[str, Any]
@@ -151,13 +156,15 @@ def name_of(item: str, section: Section | None, origin: int | None = None) -> st
 class Kind:
     """How the value of a data item is read and written.
 
-    *pattern* has one group, and *make* its value; both raise ValueError, or do not
-    match, where the grammar is to look.
+    What *pattern* matches is the value where it is plain, and its one group is for
+    *make*, which raises ValueError where the grammar is to look.  *last* is another
+    one, for where no item follows.
     """
 
     take: Callable[[Reader], Any]
     write: Callable[[Any], list[Fragment]]
     pattern: bytes = b""
+    last: bytes = b""
     make: Callable[[bytes], Any] = bytes
 
 
@@ -279,10 +286,20 @@ def _make_envelope(text: bytes) -> Envelope:
 
 
 def _make_structure(text: bytes) -> Structure:
-    reader = Reader(text)
-    structure = take_structure(reader)
-    reader.expect_end()
+    structure = read_structure(text.decode("ascii"))
+    if structure is None:
+        raise ValueError("this is for the grammar")
     return structure
+
+
+def _plain(
+    take: Callable[[Reader], Any],
+    write: Callable[[Any], list[Fragment]],
+    pattern: bytes,
+    make: Callable[[bytes], Any],
+) -> Kind:
+    """A kind whose pattern is the same everywhere."""
+    return Kind(take, write, pattern, pattern, make)
 
 
 _NUMBER: Final = rb"([0-9]{1,9}+)"
@@ -292,27 +309,27 @@ _DATE: Final = (
 )
 _MODSEQ: Final = rb"\(([1-9][0-9]{0,17}+)\)"
 _FLAGS: Final = rb"\(([^()\r\n\x80-\xff]*+)\)"
-#: all up to the end of the line, and so nothing else can follow
-REST: Final = rb"(\([^\r\n\0\x80-\xff]*\))"
+#: all up to the end of the line
+_REST: Final = rb"(\([^\r\n\0\x80-\xff]*\))"
 #: as many octets follow the line
 COUNTED: Final = rb"\{([0-9]{1,9}+)\}"
 
 KINDS: Final[dict[str, Kind]] = {
-    "UID": Kind(_take_uid, _write_uid, rb"([1-9][0-9]{0,8}+)", int),
-    "FLAGS": Kind(take_flags, _write_flags, _FLAGS, read_flags),
-    "INTERNALDATE": Kind(_take_date, _write_date, _DATE, _make_date),
-    "RFC822.SIZE": Kind(_take_size, _write_size, _NUMBER, int),
-    "MODSEQ": Kind(_take_modseq, _write_modseq, _MODSEQ, int),
-    "ENVELOPE": Kind(take_envelope, _write_envelope, REST, _make_envelope),
-    "BODY": Kind(take_structure, write_structure, REST, _make_structure),
-    "BODYSTRUCTURE": Kind(take_structure, write_structure, REST, _make_structure),
-    "RFC822": Kind(_take_body, _write_body, COUNTED),
-    "RFC822.HEADER": Kind(_take_body, _write_body, COUNTED),
-    "RFC822.TEXT": Kind(_take_body, _write_body, COUNTED),
+    "UID": _plain(_take_uid, _write_uid, rb"([1-9][0-9]{0,8}+)", int),
+    "FLAGS": _plain(take_flags, _write_flags, _FLAGS, read_flags),
+    "INTERNALDATE": _plain(_take_date, _write_date, _DATE, _make_date),
+    "RFC822.SIZE": _plain(_take_size, _write_size, _NUMBER, int),
+    "MODSEQ": _plain(_take_modseq, _write_modseq, _MODSEQ, int),
+    "ENVELOPE": Kind(take_envelope, _write_envelope, ENVELOPE, _REST, _make_envelope),
+    "BODY": Kind(take_structure, write_structure, b"", _REST, _make_structure),
+    "BODYSTRUCTURE": Kind(take_structure, write_structure, b"", _REST, _make_structure),
+    "RFC822": Kind(_take_body, _write_body, b"", COUNTED),
+    "RFC822.HEADER": Kind(_take_body, _write_body, b"", COUNTED),
+    "RFC822.TEXT": Kind(_take_body, _write_body, b"", COUNTED),
 }
 #: the same for those with a section
 SECTIONED: Final[dict[str, Kind]] = {
-    "BODY": Kind(_take_body, _write_body, COUNTED),
+    "BODY": Kind(_take_body, _write_body, b"", COUNTED),
     "BINARY": Kind(_take_binary, _write_binary),
     "BINARY.SIZE": Kind(_take_size, _write_size),
 }

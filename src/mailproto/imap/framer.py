@@ -30,6 +30,7 @@ from ..errors import LimitExceeded
 from .fetch import FetchData, streamed_item
 from .grammar import GrammarError, Streamed
 from .lines import announced
+from .quick import QUICK, read_quick
 from .quirks import Quirk, Reader
 from .responses import (
     KINDS,
@@ -163,7 +164,11 @@ class ResponseReader:
                     event = self._read_found(shape, found)
                     if event is not None:
                         return event
-                    break
+                    return self._read_slowly(buffer)
+            found = buffer.take_match(QUICK)
+            if found is not None:
+                response: Response = read_quick(found)
+                return response
         return self._read_slowly(buffer)
 
     def _read_found(
@@ -172,7 +177,9 @@ class ResponseReader:
         """What matched a shape; ``None`` if more belongs to it."""
         if shape.counted:
             self._shape, self._found, self._data = shape, found, True
-            return self._take_line(found[0][:-2])
+            self._pieces = [found[0]]
+            self._length = len(found[0])
+            return self._take_literal(int(found[found.lastindex or 0]))
         event = shape.read(found)
         if event is not None:
             if shape is not self._shapes[0]:
@@ -239,6 +246,10 @@ class ResponseReader:
             return self._end(line)
         self._pieces += (line, b"\r\n")
         self._length += len(line) + 2
+        return self._take_literal(size)
+
+    def _take_literal(self, size: int) -> LiteralBegins | None:
+        """A literal of that *size* begins."""
         self._left = size
         self._streaming = False
         if len(self._literals) >= self._limits.response_literals:

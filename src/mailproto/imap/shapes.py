@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
-from .fetch import COUNTED, REST, FetchData, kind_of
+from .fetch import COUNTED, FetchData, kind_of
 
 MAX_SHAPES: Final = 128  # that are kept, of all connections
 MAX_ITEMS: Final = 20
@@ -62,14 +62,11 @@ def shape_of(names: tuple[str, ...]) -> Shape | None:
         return None
     sources: list[bytes] = []
     makes: list[Callable[[bytes], Any]] = []
-    for name in names:
+    for i, name in enumerate(names, 1):
         kind = kind_of(name)
-        if kind is None or not kind.pattern or (sources and _is_last(sources[-1])):
+        source = kind and (kind.last if i == len(names) else kind.pattern)
+        if kind is None or not source:
             return None
-        sources.append(re.escape(name.encode("ascii")) + b" " + kind.pattern)
+        sources.append(re.escape(name.encode("ascii")) + b" " + source)
         makes.append(kind.make)
     return Shape(names, makes, b" ".join(sources))
-
-
-def _is_last(source: bytes) -> bool:
-    return source.endswith((REST, COUNTED))

@@ -4,9 +4,10 @@
     (("TEXT" ...)("TEXT" ...) "MIXED" ("BOUNDARY" "x") NIL NIL NIL)        Multipart
 
 Parts nest: multiparts in multiparts, messages in messages.  Reading and writing go
-round a loop with a stack, and stop at ``MAX_DEPTH``.  A part that is no message is
-mostly read by one regular expression; whatever that does not match is read word by
-word, which comes to the same and knows the faults of real servers.
+round a loop with a stack, and stop at ``MAX_DEPTH``.  As with an envelope there are
+two ways to read:  ``take_structure`` goes word by word and knows the faults of real
+servers, and ``read_structure`` takes a part at a time by a regular expression, and
+comes to the same where it comes to something.
 
 Like those of ``envelope``, the values are not frozen, and not to be changed.
 """
@@ -222,52 +223,78 @@ def _trimmed(fields: list[list[Fragment]]) -> list[Fragment]:
     return [fragment for one in fields for fragment in (b" ", *one)]
 
 
-# -- a leaf at once --------------------------------------------------------------
+# -- a part at a time -------------------------------------------------------------
 
-_STRING: Final = rb'"([^"\\\r\n\0\x80-\xff]*+)"'
-_NSTRING: Final = rb"(?:NIL|%b)" % _STRING
-_ANY: Final = rb'"[^"\\\r\n\0\x80-\xff]*+"'
-_PAIRS: Final = rb"(?:NIL|\((%b %b(?: %b %b)*+)\))" % ((_ANY,) * 4)
+_ANY: Final = r'"[^"\\\r\n\0]*+"'
+_STRING: Final = r'"([^"\\\r\n\0]*+)"'
+_NSTRING: Final = rf"(?:NIL|{_STRING})"
+_PAIRS: Final = rf"(?:NIL|\(({_ANY} {_ANY}(?: {_ANY} {_ANY})*+)\))"
+# Disposition, language, location, as far as they are there.
+_COMMON: Final = (
+    rf"(?: (?:NIL|\({_STRING} {_PAIRS}\))(?: {_NSTRING}(?: {_NSTRING})?+)?+)?+"
+)
 _LEAF: Final = re.compile(
-    rb"\(%b %b %b %b %b %b ([0-9]{1,9}+)(?: ([0-9]{1,9}+))?+"
-    rb"(?: %b(?: (?:NIL|\(%b %b\))(?: (?:NIL|%b)(?: (?:NIL|%b))?+)?+)?+)?+\)"
-    % (_STRING, _STRING, _PAIRS, _NSTRING, _NSTRING, _STRING, _NSTRING, _STRING, _PAIRS,
-       _STRING, _STRING)
-)  # fmt: skip
+    rf"\({_STRING} {_STRING} {_PAIRS} {_NSTRING} {_NSTRING} {_STRING} ([0-9]{{1,9}}+)"
+    rf"(?: ([0-9]{{1,9}}+))?+(?: {_NSTRING}{_COMMON})?+\)"
+)
+_TAIL: Final = re.compile(rf" {_STRING}(?: {_PAIRS}{_COMMON})?+\)")
 
 
 @lru_cache(maxsize=2048)
-def _few_parameters(text: bytes) -> Parameters:
-    words = text.decode("ascii").split('"')[1::2]
+def _pairs(text: str) -> Parameters:
+    words = text.split('"')[1::2]
     return tuple(zip(words[::2], words[1::2], strict=True))
 
 
-def _parameters(text: bytes | None) -> Parameters:
-    return _few_parameters(text) if text else ()
-
-
-def _take_leaf(reader: Reader) -> BodyPart | None:
-    """A part that the regular expression matches; ``None`` if this is none."""
-    found = _LEAF.match(reader.data, reader.at)
-    if found is None:
+def read_structure(text: str) -> Structure | None:
+    """The same of the whole text, or ``None`` if it is not of the regular kind."""
+    if not text.isascii():
         return None
-    (kind, subtype, parameters, id_, description, encoding, size, lines, md5, placed,
+    stack: list[list[Structure]] = []
+    parts: list[Structure] = []
+    at = 0
+    while True:
+        while text.startswith("((", at):
+            stack.append(parts)
+            parts = []
+            at += 1
+        found = _LEAF.match(text, at)
+        leaf = _leaf(found) if found else None
+        if found is None or leaf is None or len(stack) > MAX_DEPTH:
+            return None
+        parts.append(leaf)
+        at = found.end()
+        while stack and not text.startswith("(", at):
+            found = _TAIL.match(text, at)
+            if found is None:
+                return None
+            inner, parts = parts, stack.pop()
+            parts.append(_multipart(inner, found))
+            at = found.end()
+        if not stack:
+            return parts[0] if at == len(text) else None
+
+
+def _leaf(found: re.Match[str]) -> BodyPart | None:
+    (kind, subtype, pairs, id_, description, encoding, size, lines, md5, placed,
      how, language, location) = found.groups()  # fmt: skip
     upper = kind.upper()
-    if (upper == b"TEXT") is (lines is None) or (
-        upper == b"MESSAGE" and subtype.upper() == b"RFC822"
-    ):
+    if (upper == "TEXT") is (lines is None) or _is_message(upper, subtype):
         return None
-    reader.at = found.end()
     return BodyPart(
-        kind.decode(), subtype.decode(), _parameters(parameters),
-        None if id_ is None else id_.decode(),
-        None if description is None else description.decode(),
-        encoding.decode(), int(size), None if lines is None else int(lines), None, None,
-        None if md5 is None else md5.decode(),
-        None if placed is None else Disposition(placed.decode(), _parameters(how)),
-        () if language is None else (language.decode(),),
-        None if location is None else location.decode(),
+        kind, subtype, _pairs(pairs) if pairs else (), id_, description, encoding,
+        int(size), None if lines is None else int(lines), None, None, md5,
+        None if placed is None else Disposition(placed, _pairs(how) if how else ()),
+        () if language is None else (language,), location,
+    )  # fmt: skip
+
+
+def _multipart(parts: list[Structure], found: re.Match[str]) -> Multipart:
+    subtype, pairs, placed, how, language, location = found.groups()
+    return Multipart(
+        tuple(parts), subtype, _pairs(pairs) if pairs else (),
+        None if placed is None else Disposition(placed, _pairs(how) if how else ()),
+        () if language is None else (language,), location,
     )  # fmt: skip
 
 
@@ -286,7 +313,7 @@ def take_structure(reader: Reader) -> Structure:
     """The structure that begins here."""
     stack: list[_Open] = []
     while True:
-        part = _take_leaf(reader) or _take_beginning(reader, stack)
+        part = _take_beginning(reader, stack)
         while part is not None:
             if not stack:
                 return part
