@@ -209,7 +209,9 @@ def test_strings_hold_anything_but_nul_and_what_is_no_text(make: Any) -> None:
         lambda: Fetch(ALL, "BODY[]<0.0>"), lambda: Fetch(ALL, "BODY[]<0>"),
         lambda: Fetch(ALL, ""), lambda: Fetch(ALL, "UID FLAGS"),
         lambda: Item("BODY", Section(), (-1, 1)), lambda: Item("BODY", None, (0, 1)),
-        lambda: Item("BODY", Section(), (0, 2**32)), lambda: Section((0,)),
+        lambda: Item("BODY", Section(), (0, 2**32)),
+        lambda: Item("BODY", Section(), (0, 0)),
+        lambda: Section((0,)),
         lambda: Section((1,), "HEADER", ("A",)), lambda: Section((), "MIME"),
         lambda: Section((), "HEADER.FIELDS"), lambda: Section((2**32,)),
         lambda: Section((), "HEADER.FIELDS", ("x" * 600,)),
@@ -467,6 +469,13 @@ def test_nothing_else_may_be_streamed() -> None:
     line = b"LOGIN {3}\r\n x"
     with pytest.raises(ValueError, match="streamed"):
         read_command(Cursor(line, holes=[11]), VERBS)
+
+
+def test_what_id_may_hold() -> None:
+    """RFC 2971 3.3: 30 fields, names of 30 octets, values of 1024."""
+    fields = [(f"{i:030}", "é" * 512) for i in range(30)]
+    command = Id(tuple(fields))
+    assert read(written(command)) == command
 
 
 def test_a_date_is_kept_in_whole_seconds() -> None:

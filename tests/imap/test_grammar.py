@@ -158,6 +158,11 @@ def test_flags(some: list[str]) -> None:
         assert whole(bare, lambda cursor: cursor.take_flags(bare=True)) == checked
 
 
+def test_flags_without_parentheses_only_where_they_may_be() -> None:
+    with pytest.raises(GrammarError):
+        whole(b"\\Seen", Cursor.take_flags)
+
+
 def test_system_flags_have_one_spelling() -> None:
     assert g.read_flags(b"\\sEEN \\RECENT seen \\custom") == (
         "\\Seen", "\\Recent", "seen", "\\custom",
@@ -236,7 +241,7 @@ def test_a_section_has_no_case() -> None:
     one = Section((1,), "Header.Fields", ("Date",))
     assert one == Section((1,), "HEADER.FIELDS", ("DATE",))
     assert one.write() == b"[1.HEADER.FIELDS (DATE)]"
-    assert Item("body.peek", one).answer == "BODY"
+    assert Item("body.peek", one, (5, 9)).answer == "BODY[1.HEADER.FIELDS (DATE)]<5>"
 
 
 # -- anything --------------------------------------------------------------------

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
 from mailproto import imap
-from mailproto.imap import UidSet, search
+from mailproto._command import Chunk
+from mailproto.imap import Streamed, UidSet, search
 from mailproto.imap.codes import (
     AppendUid,
     Capabilities,
@@ -18,7 +20,8 @@ from mailproto.imap.codes import (
     UidValidity,
     Unseen,
 )
-from mailproto.imap.replies import Condition, Reply
+from mailproto.imap.fetch import FetchData
+from mailproto.imap.replies import Condition, LiteralBegins, Reply
 from mailproto.imap.responses import (
     Enabled,
     Exists,
@@ -175,3 +178,96 @@ def test_one_answer(command: Any, answer: Any, nothing: Any) -> None:
 def test_enabled_twice_is_both() -> None:
     told = [Enabled("A"), Enabled("B")]
     assert worth(imap.Enable("A", "B"), told, DONE)[0] == Enabled("A", "B")
+
+
+# -- FETCH and STORE -------------------------------------------------------------
+
+
+def data(number: int, **items: Any) -> FetchData:
+    return FetchData.of(number, **items)
+
+
+def test_fetch_claims_what_was_asked_of_the_messages() -> None:
+    fetch = imap.Fetch(imap.SequenceSet("2:3"), "FLAGS", "ENVELOPE")
+    for event in (data(2, flags=()), data(3, flags=("a",), uid=7)):
+        assert fetch.claims(event)
+    for event in (
+        data(4, flags=()),
+        data(1, flags=()),
+        data(2, uid=9),
+        data(3, size=1),
+    ):
+        assert not fetch.claims(event)
+    by_uid = imap.Fetch(UidSet("7:90"), "FAST")
+    assert by_uid.claims(data(1, uid=7, size=9))
+    assert not by_uid.claims(data(7, size=9))  # it may be any message
+    assert not by_uid.claims(data(7, uid=6, size=9))
+    assert not by_uid.claims(data(7, uid=8, modseq=9))
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("BODY.PEEK[]", "BODY[]"), ("BODY[1.TEXT]<5.10>", "BODY[1.TEXT]<5>"),
+        ("RFC822.TEXT", "RFC822.TEXT"), ("BINARY.PEEK[1]", "BINARY[1]"),
+        ("BODY[HEADER.FIELDS (DATE FROM)]", "BODY[HEADER.FIELDS (DATE FROM)]"),
+        ("BODY[HEADER.FIELDS (date from)]", "BODY[HEADER.FIELDS (FROM DATE)]"),
+        ('BODY[1.HEADER.FIELDS ("a b" c)]<0.9>', 'BODY[1.HEADER.FIELDS (C "A B")]<0>'),
+    ],
+)  # fmt: skip
+def test_what_sections_are_called_in_the_answer(asked: str, told: str) -> None:
+    fetch = imap.Fetch(ONE, "UID", asked)
+    assert fetch.claims(FetchData(1, {told: b"x"}))
+    assert not fetch.claims(FetchData(1, {"BODY[9.TEXT]": b"x"}))
+    assert not fetch.claims(FetchData(1, {"BODY[HEADER.FIELDS (TO)]": b"x"}))
+    assert fetch.claims(LiteralBegins(1, told, 1))
+    assert not fetch.claims(LiteralBegins(2, told, 1))
+    assert not fetch.claims(LiteralBegins(1, "BODY[9.TEXT]", 1))
+    assert fetch.claims(Chunk(b"x"))
+    assert not imap.Fetch(ONE, "UID", "BODY").claims(Chunk(b"x"))
+    assert imap.Fetch(UidSet(7), asked).claims(LiteralBegins(1, told, 1))
+
+
+def test_the_last_message_may_be_before_the_range() -> None:
+    """RFC 3501 6.4.8: 559:* is the last message, even if it is before 559."""
+    assert imap.Fetch(UidSet("559:*"), "FLAGS").claims(data(1, uid=7, flags=()))
+
+
+def test_fetch_is_worth_its_data_with_their_octets() -> None:
+    fetch = imap.Fetch(imap.SequenceSet("1:2"), "FLAGS", "BODY[]", "BODY[1]")
+    flags = data(2, flags=("\\Seen",))
+    news = data(9, flags=())
+    events: list[Any] = [
+        flags, news,
+        LiteralBegins(1, "BODY[]", 4), Chunk(b"ab"), Chunk(b"cd"),
+        LiteralBegins(1, "BODY[1]", 1), Chunk(b"x"),
+        FetchData(1, {"BODY[]": Streamed(4), "BODY[1]": Streamed(1), "FLAGS": ()}),
+        FetchData(2, {"BODY[]": b"y"}),
+    ]  # fmt: skip
+    assert worth(fetch, events, DONE) == (
+        [
+            flags, FetchData(1, {"BODY[]": b"abcd", "BODY[1]": b"x", "FLAGS": ()}),
+            FetchData(2, {"BODY[]": b"y"}),
+        ],
+        [news],
+    )  # fmt: skip
+
+
+def test_store_claims_the_new_flags() -> None:
+    add = imap.Store(imap.SequenceSet("2:3"), imap.Change.ADD, ("\\Seen",))
+    told, news = data(2, flags=("\\Seen",)), data(4, flags=())
+    assert worth(add, [told, news, Exists(3)], DONE) == ([told], [news, Exists(3)])
+    assert not add.claims(data(2, uid=3))
+    silent = imap.Store(UidSet("2:3"), imap.Change.ADD, ("\\Seen",), silent=True)
+    assert not silent.claims(data(2, uid=2, flags=()))
+    assert silent.claims(data(9, uid=2, modseq=5))
+
+
+def test_a_large_set_is_asked_fast() -> None:
+    fetch = imap.Fetch(UidSet.of(range(1, 100_000, 2)), "FLAGS")
+    begin = time.perf_counter()
+    ours = [
+        uid for uid in range(20_000) if fetch.claims(data(1, uid=uid + 1, flags=()))
+    ]
+    assert len(ours) == 10_000
+    assert time.perf_counter() - begin < 5

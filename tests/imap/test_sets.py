@@ -75,12 +75,22 @@ def test_what_of_a_mailbox_is_in_a_set(numbers: SequenceSet, there: list[int]) -
     found = expanded(numbers, there)
     assert numbers.among(there) == found
     assert [n for n in there if numbers.contains(n, there[-1])] == found
+    beyond = sorted({*expanded(numbers, [*range(1, 31), there[-1]])})
+    assert [n for n in range(1, 31) if numbers.contains(n, there[-1])] == beyond
+
+
+@given(small_sets, st.integers(1, 30))
+def test_without_the_largest(numbers: SequenceSet, number: int) -> None:
+    """There is none so large that it could not be the one."""
+    assert numbers.contains(number) == any(
+        numbers.contains(number, largest) for largest in [number, *range(30, 99)]
+    )
 
 
 def test_without_the_largest_a_star_may_be_anything() -> None:
     assert UidSet("*").contains(7)
     assert UidSet("5:*").contains(7)
-    assert not UidSet("8:*").contains(7)
+    assert UidSet("8:*").contains(7)
     assert not UidSet("1:6,8").contains(7)
     assert UidSet("100:*").contains(7, largest=7)
     assert UidSet("5:*").open

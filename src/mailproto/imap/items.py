@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Self
@@ -71,8 +71,22 @@ class Item:
 
     @property
     def answer(self) -> str:
-        """What it is called in the answer: without PEEK."""
-        return self.name.removesuffix(".PEEK")
+        """What it is called in a FetchData: without PEEK, ``BODY[1.TEXT]<0>``."""
+        origin = "" if self.partial is None else f"<{self.partial[0]}>"
+        section = "" if self.section is None else self.section.write().decode("ascii")
+        return self.name.removesuffix(".PEEK") + section + origin
+
+    @property
+    def is_message(self) -> bool:
+        """Whether the answer are octets of the message, which may be streamed."""
+        return self.section is not None or self.name.startswith("RFC822")
+
+
+def answers(items: Iterable[Item]) -> frozenset[str]:
+    """What the items are called in FetchData, macros expanded."""
+    return frozenset(
+        name for item in items for name in MACROS.get(item.name, (item.answer,))
+    )
 
 
 _PEEKING: Final = frozenset({"BODY.PEEK", "BINARY.PEEK", "BINARY", "BINARY.SIZE"})

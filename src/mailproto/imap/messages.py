@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Self, TypeVar
 
+from .._command import Chunk
+from .fetch import FetchData
 from .grammar import (
     Cursor,
     Fragment,
@@ -23,9 +25,17 @@ from .grammar import (
     write_flags,
     write_mailbox,
 )
-from .items import PLAIN_ITEMS, Item, check_items, plain_items, take_items, write_items
-from .responses import CopyUid, Expunged, Reply, SearchData
-from .results import Found
+from .items import (
+    PLAIN_ITEMS,
+    Item,
+    answers,
+    check_items,
+    plain_items,
+    take_items,
+    write_items,
+)
+from .responses import CopyUid, Expunged, LiteralBegins, Reply, SearchData
+from .results import Found, whole
 from .search import Key, check_keys, read_keys, write_keys
 from .tokens import Parameter, take_parameters, write_parameters
 from .verbs import ImapCommand, unchecked
@@ -54,6 +64,12 @@ class OnMessages(ImapCommand[R]):
     @property
     def by_uid(self) -> bool:
         return isinstance(self.messages, UidSet)
+
+    def _names(self, data: FetchData) -> bool:
+        """Whether *data* is of one of the messages."""
+        if isinstance(self.messages, UidSet):
+            return data.uid is not None and self.messages.contains(data.uid)
+        return self.messages.contains(data.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +186,25 @@ class Search(ImapCommand[Found]):
 _plain_fetch = re.compile(rb" ([0-9:*,]++) (%b)\Z" % PLAIN_ITEMS)
 
 
+class _Asking(OnMessages[list[FetchData]]):
+    """Has a place for what the items are called in the answer."""
+
+    __slots__ = ("_answers",)
+    items: tuple[Item, ...]
+    _answers: frozenset[str]
+
+    @property
+    def answers(self) -> frozenset[str]:
+        """What the items are called in FetchData.  It is asked for each of them."""
+        try:
+            return self._answers
+        except AttributeError:
+            object.__setattr__(self, "_answers", answers(self.items))
+            return self._answers
+
+
 @dataclass(frozen=True, slots=True, init=False)
-class Fetch(OnMessages[list[Any]]):
+class Fetch(_Asking):
     """RFC 3501 6.4.5: data of messages.
 
     C: A654 FETCH 2:4 (FLAGS BODY[HEADER.FIELDS (DATE FROM)])
@@ -180,7 +213,8 @@ class Fetch(OnMessages[list[Any]]):
     S: * 4 FETCH ....
     S: A654 OK FETCH completed
 
-    An item is an Item, or what it looks like, ``"BODY.PEEK[]"``.
+    An item is an Item, or what it looks like, ``"BODY.PEEK[]"``.  The result has no
+    Streamed in it: the octets are put together.
     """
 
     verb = b"FETCH"
@@ -198,6 +232,26 @@ class Fetch(OnMessages[list[Any]]):
         object.__setattr__(self, "items", check_items(items))
         object.__setattr__(self, "modifiers", modifiers)
         self.__post_init__()
+
+    def claims(self, event: object) -> bool:
+        """What tells of one of the messages what was asked, and the Chunks of it."""
+        if isinstance(event, FetchData):
+            return self._names(event) and self._asked(event.items)
+        if isinstance(event, LiteralBegins):  # its UID may come behind it
+            ours = self.by_uid or self.messages.contains(event.number)
+            return ours and self._asked((event.item,))
+        return isinstance(event, Chunk) and any(i.is_message for i in self.items)
+
+    def _asked(self, names: Iterable[str]) -> bool:
+        """Whether one of *names* is of an item; the order of fields means nothing."""
+        asked = self.answers
+        if not asked.isdisjoint(names):
+            return True
+        listed = {_sorted(name) for name in asked if "(" in name}
+        return not listed.isdisjoint(_sorted(name) for name in names if "(" in name)
+
+    def result(self, answer: Reply, parts: list[Any]) -> list[FetchData]:
+        return whole(parts)
 
     def arguments(self) -> Iterable[Fragment]:
         yield b" %b %b" % (self.messages.write(), write_items(self.items))
@@ -229,6 +283,10 @@ class Fetch(OnMessages[list[Any]]):
         return unchecked(cls, messages, items, modifiers)
 
 
+def _sorted(name: str) -> tuple[str, ...]:
+    return tuple(sorted(re.split("[ ()]", name)))
+
+
 class Change(Enum):
     """What STORE does with the flags that it names."""
 
@@ -245,7 +303,7 @@ _CHANGES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Store(OnMessages[list[Any]]):
+class Store(OnMessages[list[FetchData]]):
     """RFC 3501 6.4.6: flags of messages change.
 
     C: A003 STORE 2:4 +FLAGS (\\Deleted)
@@ -266,6 +324,17 @@ class Store(OnMessages[list[Any]]):
         OnMessages.__post_init__(self)
         object.__setattr__(self, "change", Change(self.change))
         object.__setattr__(self, "flags", tuple(map(check_flag, self.flags)))
+
+    def claims(self, event: object) -> bool:
+        """The new flags of one of the messages, or if *silent* its MODSEQ."""
+        return (
+            isinstance(event, FetchData)
+            and self._names(event)
+            and ("MODSEQ" in event.items if self.silent else "FLAGS" in event.items)
+        )
+
+    def result(self, answer: Reply, parts: list[Any]) -> list[FetchData]:
+        return parts
 
     def arguments(self) -> Iterable[Fragment]:
         yield b" " + self.messages.write()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from .grammar import SequenceSet, UidSet
+from .._command import Chunk
+from .fetch import FetchData
+from .grammar import SequenceSet, Streamed, UidSet
 from .responses import (
     Exists,
     FlagsData,
+    LiteralBegins,
     PermanentFlags,
     Recent,
     Reply,
@@ -97,3 +100,25 @@ class Found:
 
     def __contains__(self, number: object) -> bool:
         return number in self.numbers
+
+
+def whole(parts: Iterable[Any]) -> list[FetchData]:
+    """The FetchData among *parts*, with the octets that came before them in Chunks."""
+    found: list[FetchData] = []
+    bodies: dict[str, list[bytes]] = {}
+    chunks: list[bytes] = []
+    for part in parts:
+        match part:
+            case LiteralBegins(item=item):
+                chunks = bodies[item] = []
+            case Chunk(data=data):
+                chunks.append(data)
+            case FetchData(number=number, items=items):
+                joined = {
+                    name: b"".join(chunks)
+                    for name, chunks in bodies.items()
+                    if isinstance(items.get(name), Streamed)
+                }
+                found.append(FetchData(number, items | joined) if joined else part)
+                bodies = {}
+    return found

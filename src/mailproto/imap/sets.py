@@ -11,7 +11,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Self, TypeAlias
+from typing import Final, NamedTuple, Self, TypeAlias
 
 MAX_NUMBER: Final = 2**32 - 1  # nz-number: RFC 3501 9
 
@@ -44,8 +44,24 @@ def _part(text: str) -> Range:
     return _range(first, None if high == "*" else int(high))
 
 
+class _Spans(NamedTuple):
+    """What a set holds, so that it can be searched: a memory, no part of the value."""
+
+    starts: list[int]  # of the closed ranges, which ascend and do not touch ...
+    ends: list[int]  # ... and their ends
+    lows: list[int]  # n of each n:*
+    star: bool  # whether there is a *
+
+
+class _Memory:
+    """Has a place for the spans that dataclasses know nothing of."""
+
+    __slots__ = ("_spans",)
+    _spans: _Spans
+
+
 @dataclass(frozen=True, slots=True, init=False)
-class NumberSet:
+class NumberSet(_Memory):
     """Ranges in the order in which they were said; not empty.
 
     A part is a number, a pair (``None`` is ``*``), or text as on the wire.
@@ -130,22 +146,34 @@ class NumberSet:
     def contains(self, number: int, largest: int | None = None) -> bool:
         """Whether *number* is in it; *largest* is what ``*`` stands for.
 
-        Without one, ``5:*`` holds all from 5 on, and ``*`` alone may be any number.
+        Without one, a set with ``*`` may hold any number: even ``5:*`` holds 3, if that
+        is the largest.
         """
-        for low, high in self.ranges:
-            if high is None:
-                if largest is None:
-                    if low is None or number >= low:
-                        return True
-                    continue
-                high = largest
-                low = largest if low is None else low
-                if low > high:
-                    low, high = high, low
-            assert low is not None
-            if low <= number <= high:
-                return True
-        return False
+        try:
+            starts, ends, lows, star = self._spans
+        except AttributeError:
+            starts, ends, lows, star = self._remember()
+        at = bisect_right(starts, number) - 1
+        if at >= 0 and number <= ends[at]:
+            return True
+        if largest is None or number == largest:
+            return star
+        return any(low <= number < largest or largest < number <= low for low in lows)
+
+    def _remember(self) -> _Spans:
+        spans = _Spans([], [], [], self.open)
+        for low, high in sorted(
+            (low, high) for low, high in self.ranges if high and low
+        ):
+            if spans.ends and low <= spans.ends[-1] + 1:
+                spans.ends[-1] = max(high, spans.ends[-1])
+            else:
+                spans.starts.append(low)
+                spans.ends.append(high)
+        lows = {low for low, high in self.ranges if high is None and low is not None}
+        spans.lows.extend({min(lows), max(lows)} if lows else ())
+        object.__setattr__(self, "_spans", spans)
+        return spans
 
     def among(self, numbers: Sequence[int]) -> list[int]:
         """Those of *numbers*, which ascend, that are in the set; they ascend, too.
