@@ -216,6 +216,8 @@ def plain(got: list[Any]) -> list[Any]:
                     out[-1] += data
                 else:
                     out.append(data)
+            case imap.Malformed(raw=raw, error=error):
+                out.append((raw, str(error)))
             case GoAhead(call=call, data=data):
                 out.append((call.command, data))
             case Completed(call=call, answer=answer):

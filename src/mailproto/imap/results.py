@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from .._command import Chunk
 from .fetch import FetchData
@@ -55,24 +55,24 @@ class Selected:
         known: dict[str, Any] = {}
         codes: list[ResponseCode] = []
         for event in events:
-            match event.code if isinstance(event, Reply) else event:
-                case Exists(number=number):
-                    known["exists"] = number
-                case Recent(number=number):
-                    known["recent"] = number
-                case FlagsData(flags=flags):
-                    known["flags"] = flags
-                case PermanentFlags(flags=flags):
-                    known["permanent_flags"] = flags
-                case UidValidity(number=number):
-                    known["uid_validity"] = number
-                case UidNext(number=number):
-                    known["uid_next"] = number
-                case Unseen(number=number):
-                    known["unseen"] = number
-                case ResponseCode() as code:
-                    codes.append(code)
+            told: Any = event.code if isinstance(event, Reply) else event
+            field = _FIELDS.get(type(told))
+            if field is None:
+                codes.append(told)
+            else:
+                known[field] = told.flags if field.endswith("flags") else told.number
         return cls(read_only, codes=tuple(codes), **known)
+
+
+_FIELDS: Final[dict[type[Any], str]] = {
+    Exists: "exists",
+    Recent: "recent",
+    FlagsData: "flags",
+    PermanentFlags: "permanent_flags",
+    UidValidity: "uid_validity",
+    UidNext: "uid_next",
+    Unseen: "unseen",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +108,20 @@ def whole(parts: Iterable[Any]) -> list[FetchData]:
     bodies: dict[str, list[bytes]] = {}
     chunks: list[bytes] = []
     for part in parts:
-        match part:
-            case LiteralBegins(item=item):
-                chunks = bodies[item] = []
-            case Chunk(data=data):
-                chunks.append(data)
-            case FetchData(number=number, items=items):
-                joined = {
-                    name: b"".join(chunks)
-                    for name, chunks in bodies.items()
-                    if isinstance(items.get(name), Streamed)
-                }
-                found.append(FetchData(number, items | joined) if joined else part)
-                bodies = {}
+        if isinstance(part, LiteralBegins):
+            chunks = bodies[part.item] = []
+        elif isinstance(part, Chunk):
+            chunks.append(part.data)
+        else:
+            found.append(_joined(part, bodies) if bodies else part)
+            bodies = {}
     return found
+
+
+def _joined(data: FetchData, bodies: dict[str, list[bytes]]) -> FetchData:
+    octets = {
+        name: b"".join(chunks)
+        for name, chunks in bodies.items()
+        if isinstance(data.items.get(name), Streamed)
+    }
+    return FetchData(data.number, data.items | octets)

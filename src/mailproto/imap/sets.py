@@ -149,6 +149,10 @@ class NumberSet(_Memory):
         Without one, a set with ``*`` may hold any number: even ``5:*`` holds 3, if that
         is the largest.
         """
+        if len(self.ranges) == 1:
+            low, high = self.ranges[0]
+            if low and high:
+                return low <= number <= high
         try:
             starts, ends, lows, star = self._spans
         except AttributeError:
