@@ -120,8 +120,8 @@ class ResponseReader:
     """
 
     __slots__ = (
-        "_data", "_found", "_gathered", "_left", "_length", "_limits", "_literals",
-        "_pieces", "_queue", "_shape", "_shapes", "_streaming", "_strict",
+        "_count", "_data", "_found", "_gathered", "_left", "_length", "_limits",
+        "_literals", "_pieces", "_queue", "_shape", "_shapes", "_streaming", "_strict",
     )  # fmt: skip
 
     def __init__(self, limits: Limits, *, strict: bool = False) -> None:
@@ -137,6 +137,7 @@ class ResponseReader:
         self._length = 0  # of those
         self._data = False  # whether it can have literals
         self._literals: dict[int, bytes | Streamed] = {}
+        self._count = 0  # of literals
         self._left = 0  # octets to come of the literal that comes
         self._gathered: list[bytes] | bytearray = []  # what is here of it
         self._streaming = False  # it is handed on instead
@@ -161,15 +162,23 @@ class ResponseReader:
             for shape in self._shapes:
                 found = buffer.take_match(shape.pattern)
                 if found is not None:
+                    self._check_size(found.end() - found.start())
                     event = self._read_found(shape, found)
                     if event is not None:
                         return event
                     return self._read_slowly(buffer)
             found = buffer.take_match(QUICK)
             if found is not None:
+                self._check_size(found.end() - found.start())
                 response: Response = read_quick(found)
                 return response
         return self._read_slowly(buffer)
+
+    def _check_size(self, size: int) -> None:
+        """As take_line does it for a line that is not taken at once."""
+        allowed = self._limits.response
+        if size > allowed:
+            raise LimitExceeded("response", allowed, "a response too long")
 
     def _read_found(
         self, shape: Shape, found: re.Match[bytes]
@@ -252,10 +261,12 @@ class ResponseReader:
         """A literal of that *size* begins."""
         self._left = size
         self._streaming = False
-        if len(self._literals) >= self._limits.response_literals:
-            what = "too many literals in one response"
-            raise LimitExceeded("response_literals", len(self._literals), what)
+        self._count += 1
         limits = self._limits
+        allowed = limits.response_literals
+        if self._count > allowed:
+            what = "too many literals in one response"
+            raise LimitExceeded("response_literals", allowed, what)
         room = limits.response - self._size()
         return None if size <= min(limits.inline_literal, room) else self._stream(size)
 

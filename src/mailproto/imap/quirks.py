@@ -92,11 +92,10 @@ _SPACES: Final = re.compile(b" *+")
 _LITERAL: Final = re.compile(rb"(~?)\{([0-9]{1,20})(\+?)\}\r\n")
 # A quote is data unless something follows it that can follow a string.
 _ODD_QUOTED: Final = re.compile(rb'"((?:[^"\\\r\n\0]|\\[^\r\n\0]|"(?![ )\]\r]|\Z))*+)"')
-_ENDED: Final = re.compile(rb"[ )\]\r(\"]|\Z")
+_ENDED: Final = re.compile(rb"[ )\]\r(]|\Z")
 _ESCAPE: Final = re.compile(rb'\\(["\\])')
 _WORD: Final = re.compile(rb'[^\0-\x20()"{}\x7f]++')
 _NUMBER: Final = re.compile(rb"-?[0-9]{1,20}+(?:\.[0-9]{1,20}+)?(?:e\+?[0-9]{1,2}+)?")
-_FLAT_LIST: Final = re.compile(rb'\(([^()\r\n"]*+(?:"[^"\r\n]*+"[^()\r\n"]*+)*+)\)')
 
 
 class Reader(Cursor):
@@ -144,13 +143,6 @@ class Reader(Cursor):
             self.tolerate(Quirk.MISSING_SPACE)
         self.skip_spaces()
 
-    def opens(self) -> bool:
-        """Go on behind a ``(`` if it is next; whether it was."""
-        if not self.accept(b"("):
-            return False
-        self.skip_spaces()
-        return True
-
     def closes(self) -> bool:
         """Go on behind a ``)``, or behind the space before one more word."""
         start = self.at
@@ -173,13 +165,6 @@ class Reader(Cursor):
     def expect_end(self) -> None:
         self.skip_spaces()
         super().expect_end()
-
-    def take_list(self) -> bytes:
-        """What stands in the parentheses of a list that has no lists in it."""
-        if self.accept_nil():
-            self.tolerate(Quirk.NIL)
-            return b""
-        return self.take(_FLAT_LIST, "a list")[1:-1]
 
     # -- strings
 

@@ -265,7 +265,8 @@ class UnknownData(Data):
 
     def __post_init__(self) -> None:
         check_raw(self.raw)
-        if not self.known_as or self.known_as.encode() in KINDS:
+        label = self.known_as.encode("ascii")
+        if not label or label in KINDS or label in _NOT_UNKNOWN:
             raise ValueError("the name of a response is an atom, and not a known one")
 
     @property
@@ -288,8 +289,10 @@ class UnknownData(Data):
 
 
 _NAMED: Final = re.compile(
-    rb'(?:[0-9]{1,20}+ )?([^\0-\x20(){}%*"\\\]\x7f-\xff]++)(?= |\Z)'
+    rb'(?:[0-9]{1,20}+ )?+([^\0-\x20(){}%*"\\\]\x7f-\xff]++)(?= |\Z)'
 )
+
+_NOT_UNKNOWN: Final = {b"FETCH", *(condition.value for condition in Condition)}
 
 KINDS: Final[dict[bytes, type[Data]]] = {
     kind.label: kind
