@@ -23,9 +23,18 @@ from ..errors import LocalProtocolError, RemoteProtocolError, quote
 from . import commands as c
 from . import extensions as x
 from .codes import Capabilities
+from .fetch import FetchData
 from .framer import ResponseReader
 from .grammar import Literal, Streamed
-from .replies import Condition, Continue, Greeting, Malformed, Reply, TaggedReply
+from .replies import (
+    Condition,
+    Continue,
+    Greeting,
+    LiteralBegins,
+    Malformed,
+    Reply,
+    TaggedReply,
+)
 from .responses import Enabled
 from .sending import Sending
 from .state import (
@@ -226,8 +235,6 @@ class Client(ClientConnection[Event]):
 
     def _why_wait(self, command: Any, ahead: int | None = None) -> str | None:
         """Why *command* cannot be written yet, if it cannot; *ahead* of it are held."""
-        if self.state is State.GREETING:
-            return "the server has not greeted"
         if self._writing is not None:
             name = name_of(self._in_flight[self._writing].command)
             return f"the server has not asked for a literal of {name}"
@@ -382,6 +389,11 @@ class Client(ClientConnection[Event]):
                 return b"(%d octets)" % len(data)
             case Malformed(raw=data) | Deviation(raw=data):
                 return data.partition(b"\r\n")[0]
+            case LiteralBegins(number=number, item=item):
+                return b"(%b of message %d)" % (item.encode("ascii", "replace"), number)
+            case FetchData(number=number, items=items):
+                names = " ".join(items).encode("ascii", "replace")
+                return b"* %d FETCH (%b)" % (number, names)
         said: bytes = response.write()
         return said.partition(b"\r\n")[0]
 
