@@ -121,7 +121,8 @@ class ResponseReader:
 
     __slots__ = (
         "_count", "_data", "_found", "_gathered", "_left", "_length", "_limits",
-        "_literals", "_pieces", "_queue", "_shape", "_shapes", "_streaming", "_strict",
+        "_literals", "_pieces", "_queue", "_shape", "_shapes", "_size", "_streaming",
+        "_strict",
     )  # fmt: skip
 
     def __init__(self, limits: Limits, *, strict: bool = False) -> None:
@@ -134,7 +135,8 @@ class ResponseReader:
     def _begin(self) -> None:
         """Expect a new response."""
         self._pieces: list[bytes] = []  # of its text: lines, short literals
-        self._length = 0  # of those
+        self._length = 0  # of those, in octets
+        self._size = 0  # the same, with long literals that are kept
         self._data = False  # whether it can have literals
         self._literals: dict[int, bytes | Streamed] = {}
         self._count = 0  # of literals
@@ -162,40 +164,46 @@ class ResponseReader:
             for shape in self._shapes:
                 found = buffer.take_match(shape.pattern)
                 if found is not None:
-                    self._check_size(found.end() - found.start())
-                    event = self._read_found(shape, found)
+                    self._check_size(found)
+                    event = self._read_shape(shape, found)
                     if event is not None:
                         return event
                     return self._read_slowly(buffer)
             found = buffer.take_match(QUICK)
             if found is not None:
-                self._check_size(found.end() - found.start())
-                response: Response = read_quick(found)
-                return response
+                self._check_size(found)
+                response = read_quick(found)
+                if response is not None:
+                    return response
+                return self._understand(found[0][:-2])
         return self._read_slowly(buffer)
 
-    def _check_size(self, size: int) -> None:
+    def _check_size(self, found: re.Match[bytes]) -> None:
         """As take_line does it for a line that is not taken at once."""
         allowed = self._limits.response
-        if size > allowed:
+        if found.end() - found.start() > allowed:
             raise LimitExceeded("response", allowed, "a response too long")
 
-    def _read_found(
+    def _read_shape(
         self, shape: Shape, found: re.Match[bytes]
     ) -> Response | Malformed | Deviation | LiteralBegins | None:
         """What matched a shape; ``None`` if more belongs to it."""
         if shape.counted:
             self._shape, self._found, self._data = shape, found, True
-            self._pieces = [found[0]]
-            self._length = len(found[0])
+            self._add(found[0])
             return self._take_literal(int(found[found.lastindex or 0]))
         event = shape.read(found)
-        if event is not None:
-            if shape is not self._shapes[0]:
-                self._shapes.remove(shape)
-                self._shapes.insert(0, shape)
-            return event
-        return self._understand(found[0][:-2])
+        if event is None:
+            return self._understand(found[0][:-2])
+        if shape is not self._shapes[0]:
+            self._shapes.remove(shape)
+            self._shapes.insert(0, shape)
+        return event
+
+    def _add(self, text: bytes) -> None:
+        self._pieces.append(text)
+        self._length += len(text)
+        self._size += len(text)
 
     def _read_slowly(
         self, buffer: ReceiveBuffer
@@ -211,17 +219,12 @@ class ResponseReader:
                 self._gather(piece)
                 continue
             limit = self._limits.response
-            line = buffer.take_line(limit - self._size(), "response")
+            line = buffer.take_line(limit - self._size, "response")
             if line is None:
                 return None
             event = self._take_line(line)
             if event is not None:
                 return event
-
-    def _size(self) -> int:
-        """Octets of this response that are kept."""
-        kept = [data for data in self._literals.values() if isinstance(data, bytes)]
-        return self._length + sum(map(len, kept))
 
     def _gather(self, piece: bytes) -> None:
         """Keep a piece of a literal, and the literal when that was the last."""
@@ -240,9 +243,9 @@ class ResponseReader:
         self._gathered = []
         if len(literal) >= _APART:
             self._literals[self._length] = literal
+            self._size += len(literal)
         else:
-            self._pieces.append(literal)
-            self._length += len(literal)
+            self._add(literal)
 
     def _take_line(
         self, line: bytes
@@ -253,8 +256,7 @@ class ResponseReader:
         size = announced(line) if self._data else None
         if size is None:
             return self._end(line)
-        self._pieces += (line, b"\r\n")
-        self._length += len(line) + 2
+        self._add(line + b"\r\n")
         return self._take_literal(size)
 
     def _take_literal(self, size: int) -> LiteralBegins | None:
@@ -267,7 +269,7 @@ class ResponseReader:
         if self._count > allowed:
             what = "too many literals in one response"
             raise LimitExceeded("response_literals", allowed, what)
-        room = limits.response - self._size()
+        room = limits.response - self._size
         return None if size <= min(limits.inline_literal, room) else self._stream(size)
 
     def _stream(self, size: int) -> LiteralBegins:
@@ -290,7 +292,7 @@ class ResponseReader:
     def _end(self, line: bytes) -> Response | Malformed | Deviation:
         """The response that ends with *line*."""
         if not self._pieces:
-            return self._understand(line)
+            return self._read_cut(line) or self._understand(line)
         shape, found = self._shape, self._found
         if line == b")" and shape and found and len(self._literals) == 1:
             literal = next(iter(self._literals.values()))
@@ -300,6 +302,16 @@ class ResponseReader:
                     self._begin()
                     return event
         return self._understand(b"".join((*self._pieces, line)))
+
+    def _read_cut(self, line: bytes) -> FetchData | None:
+        """A line that was cut between two reads, if it has a shape all the same."""
+        if not self._data:
+            return None
+        for shape in self._shapes:
+            found = shape.pattern.fullmatch(line + b"\r\n")
+            if found is not None:
+                return shape.read(found)
+        return None
 
     def _understand(self, text: bytes) -> Response | Malformed | Deviation:
         """The event that a whole response makes, or the first of several."""

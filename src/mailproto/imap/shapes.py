@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from operator import call
 from typing import Any, Final
 
 from .fetch import COUNTED, FetchData, kind_of
@@ -44,12 +45,8 @@ class Shape:
         if literal is not None:
             values[-1] = literal
         try:
-            items = {
-                name: make(value)
-                for name, make, value in zip(
-                    self._names, self._makes, values, strict=True
-                )
-            }
+            made = map(call, self._makes, values)
+            items = dict(zip(self._names, made, strict=True))
         except ValueError:
             return None
         return FetchData(int(number), items)
