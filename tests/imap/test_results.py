@@ -65,8 +65,9 @@ NEWS: list[Any] = [
 @pytest.mark.parametrize(
     ("command", "claimed"),
     [
-        (imap.Noop(), []), (imap.Logout(), []), (imap.Login("a", "b"), []),
-        (imap.StartTls(), []), (imap.Authenticate("PLAIN"), []), (imap.Idle(), []),
+        (imap.Noop(), []), (imap.Logout(), [Reply]), (imap.Login("a", "b"), []),
+        (imap.StartTls(), []), (imap.Authenticate("PLAIN"), []),
+        (imap.Idle(), [type(event) for event in NEWS]),
         (imap.Create("a"), []), (imap.Delete("a"), []), (imap.Rename("a", "b"), []),
         (imap.Subscribe("a"), []), (imap.Unsubscribe("a"), []), (imap.Check(), []),
         (imap.Close(), []), (imap.Unselect(), []), (imap.Append("a", b""), []),
@@ -89,7 +90,7 @@ def test_a_command_claims_its_kind_and_nothing_else(
 
 @pytest.mark.parametrize(
     "command",
-    [imap.Noop(), imap.Login("a", "b"), imap.Create("a"), imap.Close(), imap.Idle()],
+    [imap.Noop(), imap.Login("a", "b"), imap.Create("a"), imap.Close()],
 )
 def test_others_are_worth_the_reply(command: imap.ImapCommand[Any]) -> None:
     assert worth(command, NEWS, DONE) == (DONE, NEWS)
