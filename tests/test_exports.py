@@ -17,6 +17,7 @@ PUBLIC = [
     "mailproto",
     "mailproto.pop3",
     "mailproto.smtp",
+    "mailproto.imap",
     "mailproto.sasl",
     "mailproto.embedded",
 ]
@@ -64,7 +65,7 @@ FLOORS = [
     {"_buffer", "_command"},
     {"_dots", "_connection", "sasl"},
     {"_login", "services", "testing", "_session"},
-    {"pop3", "smtp", "_async"},
+    {"pop3", "smtp", "imap", "_async"},
     {"sync", "asyncio", "trio"},
     {"embedded", "cli", "progress", "storage"},
 ]

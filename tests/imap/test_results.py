@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mailproto import imap
-from mailproto._command import Chunk
+from mailproto._command import Call, Chunk, GoAhead
 from mailproto.imap import Streamed, UidSet, search
 from mailproto.imap.codes import (
     AppendUid,
@@ -94,6 +94,12 @@ def test_a_command_claims_its_kind_and_nothing_else(
 )
 def test_others_are_worth_the_reply(command: imap.ImapCommand[Any]) -> None:
     assert worth(command, NEWS, DONE) == (DONE, NEWS)
+
+
+def test_idle_claims_its_own_go_ahead() -> None:
+    one, other = Call(imap.Idle(), 0), Call(imap.Idle(), 0)
+    assert one.command.claims(GoAhead(one, b""))
+    assert not one.command.claims(GoAhead(other, b""))
 
 
 def test_select() -> None:
