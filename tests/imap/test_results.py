@@ -231,7 +231,7 @@ def test_what_sections_are_called_in_the_answer(asked: str, told: str) -> None:
     assert not fetch.claims(LiteralBegins(2, told, 1))
     assert not fetch.claims(LiteralBegins(1, "BODY[9.TEXT]", 1))
     assert fetch.claims(Chunk(b"x"))
-    assert not imap.Fetch(ONE, "UID", "BODY").claims(Chunk(b"x"))
+    assert not imap.Fetch(ONE, "UID", "BODY", "RFC822.SIZE").claims(Chunk(b"x"))
     assert imap.Fetch(UidSet(7), asked).claims(LiteralBegins(1, told, 1))
 
 
@@ -258,6 +258,13 @@ def test_fetch_is_worth_its_data_with_their_octets() -> None:
         ],
         [news],
     )  # fmt: skip
+
+
+def test_octets_that_are_not_all_there_stay_streamed() -> None:
+    """Those of two FETCHes came mixed, and another one took the rest."""
+    told = FetchData(1, {"BODY[]": Streamed(4)})
+    events = [LiteralBegins(1, "BODY[]", 4), Chunk(b"ab"), told]
+    assert worth(imap.Fetch(ONE, "BODY[]"), events, DONE) == ([told], [])
 
 
 def test_store_claims_the_new_flags() -> None:
