@@ -8,10 +8,10 @@ import platform
 import sys
 from pathlib import Path
 
-from . import pop3
+from . import imap, pop3
 from .harness import Result, growth, measure, table
 
-SUITES = (pop3,)
+SUITES = (pop3, imap)
 CHUNKS = (65536, 1460, 16, 1)
 MAX_GROWTH = 3.0  # twice the bytes; quadratic is 4
 
@@ -37,7 +37,7 @@ def main() -> int:
             for name, run in suite.growing(chunk).items():
                 times = growth(run, 40_000 if chunk < 1000 else 1_000_000)
                 bad += times > MAX_GROWTH
-                print(f"  {name:12} {chunk:6}  {times:.2f}x")
+                print(f"  {name:13} {chunk:6}  {times:.2f}x")
     if options.json:
         data = [{"row": r.row.name, "us": r.micros, "ratio": r.ratios} for r in results]
         options.json.write_text(json.dumps(data, indent=1) + "\n")

@@ -7,6 +7,7 @@ is compared is the median of the ratios within a round.
 
 from __future__ import annotations
 
+import gc
 import statistics
 import time
 from collections.abc import Callable
@@ -47,6 +48,8 @@ def measure(row: Row, rounds: int) -> Result:
     """Raises AssertionError for a contestant that comes to a wrong result."""
     for contestant in row.contestants:
         assert contestant.truth(contestant.run()) == row.truth, contestant.name
+    gc.collect()
+    gc.freeze()  # the corpora are no garbage to look for, on nobody's account
     seconds: dict[str, list[float]] = {c.name: [] for c in row.contestants}
     for _ in range(rounds):
         for contestant in row.contestants:

@@ -63,10 +63,13 @@ class ReceiveBuffer:
             self._length -= size
             return line
 
-    def take_match(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
+    def take_match(
+        self, pattern: re.Pattern[bytes], limit: int, name: str
+    ) -> re.Match[bytes] | None:
         """What *pattern* matches here, within one read; else nothing is taken.
 
-        It must not match the beginning of a longer match.
+        It must not match the beginning of a longer match.  Raises LimitExceeded(*name*)
+        for more than *limit* octets.
         """
         if self._cut:
             return None
@@ -74,8 +77,12 @@ class ReceiveBuffer:
             return None
         found = pattern.match(self._data, self._start)
         if found is not None:
-            self._length -= found.end() - self._start
-            self._start = found.end()
+            end = found.end()
+            size = end - self._start
+            if size > limit:
+                raise LimitExceeded(name, limit, f"more than {limit} octets")
+            self._length -= size
+            self._start = end
         return found
 
     def skip_line(self) -> bool:

@@ -214,8 +214,8 @@ FRAGMENTS = st.sampled_from(
         b"BODY[] {3}\r\na\0b",
         b"BODY[] NIL",
         b"X 5",
-        b"BODY[] {1025}\r\n" + b"x" * 1025,
-        b"BODY[] {1025}\r\n" + b"\0" * 1025,
+        b"BODY[] {4097}\r\n" + b"x" * 4097,
+        b"BODY[] {4097}\r\n" + b"\0" * 4097,
     ]
 )
 listed = st.lists(
@@ -260,13 +260,13 @@ def test_several_shapes_take_turns() -> None:
 
 def test_a_read_that_ends_in_a_response_is_not_the_end() -> None:
     buffer, reader = ReceiveBuffer(), ResponseReader(Limits())
-    wire = b"* 1 FETCH (UID 5 BODY[] {2000}\r\n" + b"x" * 2000 + b")\r\n"
+    wire = b"* 1 FETCH (UID 5 BODY[] {5000}\r\n" + b"x" * 5000 + b")\r\n"
     for _ in range(3):
         for piece in said.cut(wire, 999):
             buffer.feed(piece)
         event = reader.read(buffer)
         assert isinstance(event, imap.FetchData)
-        assert event.body() == b"x" * 2000
+        assert event.body() == b"x" * 5000
         assert reader.read(buffer) is None
 
 
@@ -296,12 +296,21 @@ def test_two_shapes_take_turns_too() -> None:
 
 
 def test_a_shape_that_turns_out_to_be_odd_is_for_the_grammar() -> None:
-    body = b" BODY[] {2000}\r\n" + b"x" * 2000 + b")\r\n"
+    body = b" BODY[] {5000}\r\n" + b"x" * 5000 + b")\r\n"
     good, odd = b"* 1 FETCH (FLAGS ()" + body, b"* 2 FETCH (FLAGS (a]b)" + body
     first, deviation, second = hear(good + odd)
     assert first.flags == ()
     assert deviation.quirk is Quirk.ODD_FLAG
-    assert second == imap.FetchData(2, {"FLAGS": ("a]b",), "BODY[]": b"x" * 2000})
+    assert second == imap.FetchData(2, {"FLAGS": ("a]b",), "BODY[]": b"x" * 5000})
+
+
+def test_an_odd_structure_is_for_the_grammar() -> None:
+    plain = b"* 1 FETCH (BODY " + PLAIN + b")\r\n"
+    odd = b'* 1 FETCH (BODY ("A" "B" NIL NIL NIL "7BIT" 1 NIL NIL NIL NIL 5))\r\n'
+    assert fast(plain, odd)[1].structure.extensions == b"5"
+    text = ENVELOPE.replace(b"NIL NIL NIL ", b"NIL nil NIL ")
+    plain, odd = (b"* 1 FETCH (ENVELOPE " + e + b")\r\n" for e in (ENVELOPE, text))
+    assert fast(plain, odd, plain) == [slowly(plain)] * 3
 
 
 def test_every_kind_of_item_has_an_example() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -75,10 +76,10 @@ def test_what_announces_no_literal_is_one_line(line: bytes) -> None:
 
 
 def test_literals_arrive_inside_of_their_response() -> None:
-    long = b"x" * 3000
+    long = b"x" * 6000
     wire = (
         b'* 1 FETCH (UID 5 BODY[HEADER.FIELDS ("X Y" {3}\r\na b)] {0}\r\n '
-        b"BODY[] {3000}\r\n" + long + b" RFC822.TEXT {2}\r\n\r\n FLAGS ())\r\n"
+        b"BODY[] {6000}\r\n" + long + b" RFC822.TEXT {2}\r\n\r\n FLAGS ())\r\n"
     )
     expected = {
         "UID": 5,
@@ -103,8 +104,8 @@ def test_a_literal_in_one_read_is_copied_once() -> None:
 
 
 def test_a_raw_response_keeps_long_literals() -> None:
-    long = b"y" * 2000
-    raw = b"X-FOO (a {2000}\r\n" + long + b" {3}\r\nabc) {2000}\r\n" + long
+    long = b"y" * 5000
+    raw = b"X-FOO (a {5000}\r\n" + long + b" {3}\r\nabc) {5000}\r\n" + long
     assert hear(b"* " + raw + b"\r\n", strict=True) == [imap.UnknownData(raw)]
     [lost] = hear(b"* LIST (" + raw + b"\r\n")
     assert isinstance(lost, imap.Malformed)
@@ -223,8 +224,8 @@ def test_a_response_has_a_limit() -> None:
     inline = b"* 1 FETCH (X {50}\r\n" + b"x" * 50 + b" Y {50}\r\n"
     error = hear(inline, limits=limits)[-1]
     assert isinstance(error, LimitExceeded)
-    big = Limits(response=3000)
-    apart = b"* 1 FETCH (X {2000}\r\n" + b"x" * 2000 + b" Y {1000}\r\n"
+    big = Limits(response=6000)
+    apart = b"* 1 FETCH (X {5000}\r\n" + b"x" * 5000 + b" Y {1000}\r\n"
     error = hear(apart, limits=big)[-1]
     assert isinstance(error, LimitExceeded)
 
@@ -234,7 +235,7 @@ def test_what_streams_does_not_count() -> None:
     assert hear(wire, limits=Limits(response=100))[-1].body() == imap.Streamed(200)
 
 
-@pytest.mark.parametrize("size", [1, 2000])
+@pytest.mark.parametrize("size", [1, 5000])
 def test_literals_have_a_number(size: int) -> None:
     limits = Limits(response_literals=3)
     one = b" {%d}\r\n" % size + b"x" * size
@@ -242,6 +243,47 @@ def test_literals_have_a_number(size: int) -> None:
     error = hear(b"* X" + one * 4 + b"\r\n", limits=limits)[-1]
     assert isinstance(error, LimitExceeded)
     assert error.limit == "response_literals"
+
+
+def seconds(wire: bytes) -> float:
+    start = time.process_time()
+    hear(wire)
+    hear(cut(wire, 100))
+    return time.process_time() - start
+
+
+HOSTILE = [
+    (b"* ID (", b'"a"b', b")"),
+    (b"* ID (", b'"a "b ', b")"),
+    (b"* ID (", b'"a', b")"),
+    (b"* ID (", b'\\"', b")"),
+    (b"* 1 FETCH (ENVELOPE (", b'((NIL NIL "a" "b") ', b")"),
+    (b"* 1 FETCH (BODY (", b'(NIL "a" ("', b")"),
+    (b"* 1 FETCH (BODY ", b'("A" "B" (', b")"),
+    (b"* 1 FETCH (", b"BODY[HEADER.FIELDS (", b")"),
+    (b"* 1 FETCH (", b"X-A {2}\r\nab ", b")"),
+    (b"* 1 FETCH (UID 5 ENVELOPE ", b") BODY (", b")"),
+    (b"* OK [", b"[", b"x"),
+    (b"* STATUS ", b"a ", b"("),
+    (b'* LIST () "/" ', b"{1} ", b"{1}"),
+    (b"* FLAGS (", b"a  ", b")"),
+    (b"* SEARCH", b" 0", b""),
+    (b"", b" ", b""),
+    (b"", b"* ", b""),
+    (b"", b"\r\n", b""),
+    (b"", b"* 1 FETCH (BODY[] {1}\r\na)\r\n", b""),
+]
+
+
+@pytest.mark.parametrize(("head", "again", "tail"), HOSTILE)
+def test_time_grows_with_the_bytes(head: bytes, again: bytes, tail: bytes) -> None:
+    """Four times the bytes take no more than eight times the time, at the best try."""
+
+    def wire(size: int) -> bytes:
+        return head + again * (size // len(again)) + tail + b"\r\n"
+
+    tries = (seconds(wire(80_000)) / max(seconds(wire(20_000)), 1e-3) for _ in range(5))
+    assert any(growth < 8 for growth in tries)
 
 
 # -- the rest --------------------------------------------------------------------

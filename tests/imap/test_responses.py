@@ -407,6 +407,7 @@ def test_a_quirk_is_told_or_refused(quirk: Quirk, wire: bytes, value: Any) -> No
 
 ELSEWHERE = {
     Quirk.EMPTY_LINE,
+    Quirk.ODD_CHALLENGE,
     Quirk.NOT_A_CODE,
     Quirk.SPACE_BETWEEN,
     Quirk.NIL_ADDRESS,

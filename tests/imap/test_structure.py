@@ -226,8 +226,8 @@ def test_extension_data() -> None:
     assert inline(part.write()) == text
     multi = Multipart((part,), "MIXED", (("B", "x"),), DISPOSED, ("en",), "loc", b"5")
     assert structure(inline(multi.write())) == (multi, set())
-    long = b"y" * 2000
-    whole = text.replace(b'"x"', b"{2000}\r\n" + long)
+    long = b"y" * 5000
+    whole = text.replace(b'"x"', b"{5000}\r\n" + long)
     [data] = hear(b"* 1 FETCH (BODY " + whole + b")\r\n", strict=True)
     assert long in data.structure.extensions
 

@@ -47,7 +47,7 @@ from .shapes import Shape, shape_of
 
 Response: TypeAlias = Reply | TaggedReply | Continue | Data
 
-_APART: Final = 1024  # octets of a literal that is kept out of the text
+_APART: Final = 4096  # octets of a literal that is kept out of the text
 _SHAPES: Final = 4  # that one connection tries
 _TRICKLE: Final = 16  # pieces of a literal, before they are gathered as they come
 _LABELS: Final[dict[bytes, type[Data]]] = {**KINDS, FetchData.label: FetchData}
@@ -161,51 +161,39 @@ class ResponseReader:
         if self._queue:
             return self._queue.popleft()
         if not self._pieces:
+            limit = self._limits.response
             for shape in self._shapes:
-                found = buffer.take_match(shape.pattern)
-                if found is not None:
-                    self._check_size(found)
-                    event = self._read_shape(shape, found)
-                    if event is not None:
-                        return event
-                    return self._read_slowly(buffer)
-            found = buffer.take_match(QUICK)
+                found = buffer.take_match(shape.pattern, limit, "response")
+                if found is None:
+                    continue
+                if shape.counted:
+                    return self._begin_counted(shape, found) or self._go_on(buffer)
+                if shape is not self._shapes[0]:
+                    self._shapes.remove(shape)
+                    self._shapes.insert(0, shape)
+                return shape.read(found) or self._understand(found[0][:-2])
+            found = buffer.take_match(QUICK, limit, "response")
             if found is not None:
-                self._check_size(found)
                 response = read_quick(found)
                 if response is not None:
                     return response
                 return self._understand(found[0][:-2])
-        return self._read_slowly(buffer)
+        return self._go_on(buffer)
 
-    def _check_size(self, found: re.Match[bytes]) -> None:
-        """As take_line does it for a line that is not taken at once."""
-        allowed = self._limits.response
-        if found.end() - found.start() > allowed:
-            raise LimitExceeded("response", allowed, "a response too long")
-
-    def _read_shape(
+    def _begin_counted(
         self, shape: Shape, found: re.Match[bytes]
-    ) -> Response | Malformed | Deviation | LiteralBegins | None:
-        """What matched a shape; ``None`` if more belongs to it."""
-        if shape.counted:
-            self._shape, self._found, self._data = shape, found, True
-            self._add(found[0])
-            return self._take_literal(int(found[found.lastindex or 0]))
-        event = shape.read(found)
-        if event is None:
-            return self._understand(found[0][:-2])
-        if shape is not self._shapes[0]:
-            self._shapes.remove(shape)
-            self._shapes.insert(0, shape)
-        return event
+    ) -> LiteralBegins | None:
+        """What matched a shape goes on with a literal."""
+        self._shape, self._found, self._data = shape, found, True
+        self._add(found[0])
+        return self._take_literal(int(found[found.lastindex or 0]))
 
     def _add(self, text: bytes) -> None:
         self._pieces.append(text)
         self._length += len(text)
         self._size += len(text)
 
-    def _read_slowly(
+    def _go_on(
         self, buffer: ReceiveBuffer
     ) -> Response | Malformed | Deviation | LiteralBegins | Chunk | None:
         while True:

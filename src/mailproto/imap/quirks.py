@@ -86,6 +86,8 @@ class Quirk(Enum):
     BARE_MESSAGE = "a message in a message of which nothing is told"
     #: ``NIL "inline" NIL``: Exchange
     BARE_DISPOSITION = "a disposition without its parentheses"
+    #: ``+ go ahead`` to AUTHENTICATE, where an empty challenge is meant
+    ODD_CHALLENGE = "text in the place of the first challenge"
 
 
 _SPACES: Final = re.compile(b" *+")
@@ -105,7 +107,7 @@ class Reader(Cursor):
     CRLF of their announcement: nothing is copied to be looked at.
     """
 
-    __slots__ = ("literals", "quirks", "strict")
+    __slots__ = ("_no_odd", "literals", "quirks", "strict")
 
     def __init__(
         self,
@@ -118,6 +120,7 @@ class Reader(Cursor):
         super().__init__(data, at)
         self.strict = strict
         self.literals = literals or {}
+        self._no_odd = False
         self.quirks: list[Quirk] = []
 
     def tolerate(self, quirk: Quirk) -> None:
@@ -175,8 +178,9 @@ class Reader(Cursor):
             self.at = found.end()
             text = found[1]
             return _ESCAPE.sub(rb"\1", text) if b"\\" in text else text
-        odd = _ODD_QUOTED.match(self.data, start)
+        odd = None if self._no_odd else _ODD_QUOTED.match(self.data, start)
         if not odd or (found and self.strict):
+            self._no_odd = True  # nor further on: it is not searched for again
             return super().take_quoted()
         text = odd[1]
         if not text.isascii():
