@@ -89,10 +89,13 @@ class ReceiveBuffer:
         """Forget the first *count* octets of what ``peek_lines`` gave."""
         self._start += count
 
-    def take_match(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
+    def take_match(
+        self, pattern: re.Pattern[bytes], limit: int, name: str
+    ) -> re.Match[bytes] | None:
         """What *pattern* matches here, within one read; else nothing is taken.
 
-        It must not match the beginning of a longer match.
+        It must not match the beginning of a longer match.  Raises LimitExceeded(*name*)
+        for more than *limit* octets.
         """
         if self._cut:
             return None
@@ -100,6 +103,8 @@ class ReceiveBuffer:
             return None
         found = pattern.match(self._data, self._start)
         if found is not None:
+            if found.end() - self._start > limit:
+                raise LimitExceeded(name, limit, f"more than {limit} octets")
             self._start = found.end()
         return found
 

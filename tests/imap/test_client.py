@@ -452,6 +452,16 @@ def test_a_message_may_go_in_chunks() -> None:
     assert hear(conn, b"A1 OK done\r\n")[0].ok
 
 
+def test_a_plus_amid_the_octets_is_an_error() -> None:
+    conn = logged_in()
+    conn.send(Append("x", Streamed(2)))
+    sent(conn)
+    hear(conn, b"+ go\r\n")
+    sent(conn)
+    with pytest.raises(RemoteProtocolError, match="not owed"):
+        hear(conn, b"+ go\r\n")
+
+
 def test_and_need_not_be_asked_for() -> None:
     conn = logged_in("LITERAL+")
     call = conn.send(Append("x", Streamed(2)))
@@ -757,6 +767,27 @@ def test_a_transcript_shows_no_secret() -> None:
     conn.send(Authenticate.using(sasl.Plain("ann", "secret")))
     sent(conn)
     hear(conn, b"A2 NO no\r\n")
+    hear(conn, b"* 99999999999 EXISTS\r\n")
+    conn.send(Authenticate.using(sasl.Plain("ann", "secret")))
+    sent(conn)
+    hear(conn, b"+ secret\r\n")
+    hear(conn, b"A3 NO no\r\n")
     lines = [line for side, line in seen if side == "C"]
+    assert lines[2:] == [b"A3 AUTHENTICATE PLAIN ****", b"*"]
+    del lines[2:]
     assert lines == [b"A1 LOGIN ann ****", b"A2 AUTHENTICATE PLAIN ****"]
-    assert (b"A1 NO no" in [line for side, line in seen if side == "S"]) is True
+    heard = [line for side, line in seen if side == "S"]
+    assert heard == [
+        b"A1 NO no", b"A2 NO no", b"* 99999999999 EXISTS", b"+ ****", b"A3 NO no",
+    ]  # fmt: skip
+
+
+def test_a_transcript_shows_no_message() -> None:
+    seen: list[bytes] = []
+    conn = logged_in(limits=Limits(inline_literal=2))
+    conn.trace = lambda side, line: seen.append(line)
+    got = hear(conn, b"* 1 FETCH (BODY[] {3}\r\nabc)\r\n")
+    assert [type(event).__name__ for event in got] == [
+        "LiteralBegins", "Chunk", "FetchData",
+    ]  # fmt: skip
+    assert seen == [b"(BODY[] of message 1)", b"(3 octets)", b"* 1 FETCH (BODY[])"]

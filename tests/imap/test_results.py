@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mailproto import imap
-from mailproto._command import Chunk
+from mailproto._command import Call, Chunk, GoAhead
 from mailproto.imap import Streamed, UidSet, search
 from mailproto.imap.codes import (
     AppendUid,
@@ -65,8 +65,9 @@ NEWS: list[Any] = [
 @pytest.mark.parametrize(
     ("command", "claimed"),
     [
-        (imap.Noop(), []), (imap.Logout(), []), (imap.Login("a", "b"), []),
-        (imap.StartTls(), []), (imap.Authenticate("PLAIN"), []), (imap.Idle(), []),
+        (imap.Noop(), []), (imap.Logout(), [Reply]), (imap.Login("a", "b"), []),
+        (imap.StartTls(), []), (imap.Authenticate("PLAIN"), []),
+        (imap.Idle(), [type(event) for event in NEWS]),
         (imap.Create("a"), []), (imap.Delete("a"), []), (imap.Rename("a", "b"), []),
         (imap.Subscribe("a"), []), (imap.Unsubscribe("a"), []), (imap.Check(), []),
         (imap.Close(), []), (imap.Unselect(), []), (imap.Append("a", b""), []),
@@ -89,10 +90,16 @@ def test_a_command_claims_its_kind_and_nothing_else(
 
 @pytest.mark.parametrize(
     "command",
-    [imap.Noop(), imap.Login("a", "b"), imap.Create("a"), imap.Close(), imap.Idle()],
+    [imap.Noop(), imap.Login("a", "b"), imap.Create("a"), imap.Close()],
 )
 def test_others_are_worth_the_reply(command: imap.ImapCommand[Any]) -> None:
     assert worth(command, NEWS, DONE) == (DONE, NEWS)
+
+
+def test_idle_claims_its_own_go_ahead() -> None:
+    one, other = Call(imap.Idle(), 0), Call(imap.Idle(), 0)
+    assert one.command.claims(GoAhead(one, b""))
+    assert not one.command.claims(GoAhead(other, b""))
 
 
 def test_select() -> None:
@@ -224,7 +231,7 @@ def test_what_sections_are_called_in_the_answer(asked: str, told: str) -> None:
     assert not fetch.claims(LiteralBegins(2, told, 1))
     assert not fetch.claims(LiteralBegins(1, "BODY[9.TEXT]", 1))
     assert fetch.claims(Chunk(b"x"))
-    assert not imap.Fetch(ONE, "UID", "BODY").claims(Chunk(b"x"))
+    assert not imap.Fetch(ONE, "UID", "BODY", "RFC822.SIZE").claims(Chunk(b"x"))
     assert imap.Fetch(UidSet(7), asked).claims(LiteralBegins(1, told, 1))
 
 
@@ -251,6 +258,13 @@ def test_fetch_is_worth_its_data_with_their_octets() -> None:
         ],
         [news],
     )  # fmt: skip
+
+
+def test_octets_that_are_not_all_there_stay_streamed() -> None:
+    """Those of two FETCHes came mixed, and another one took the rest."""
+    told = FetchData(1, {"BODY[]": Streamed(4)})
+    events = [LiteralBegins(1, "BODY[]", 4), Chunk(b"ab"), told]
+    assert worth(imap.Fetch(ONE, "BODY[]"), events, DONE) == ([told], [])
 
 
 def test_store_claims_the_new_flags() -> None:

@@ -470,6 +470,13 @@ def test_plaintext_behind_starttls_is_the_end(more: bytes) -> None:
         late.next_event()
 
 
+def test_a_client_that_goes_before_the_handshake() -> None:
+    conn = server(Security.STARTTLS)
+    conn.send(ask(conn, b"a STARTTLS").answer(OK))
+    conn.receive_data(b"")
+    assert conn.next_event() == Closed()
+
+
 # -- data, and when it can be said -----------------------------------------------------
 
 
@@ -653,6 +660,16 @@ def test_what_is_fetched_can_be_said() -> None:
     conn.send(FetchData.of(1, flags=("\\Seen",)))
     conn.send(asked.answer(OK))
     assert said(conn) == b"* 1 FETCH (FLAGS (\\Seen))\r\na OK done\r\n"
+
+
+def test_what_is_no_data_cannot() -> None:
+    conn = selected()
+    ask(conn, b"a FETCH 1 FLAGS")
+    for wrong in (FetchData(1, {}), FetchData(1, {"BODY[]": Streamed(3)})):
+        with pytest.raises(LocalProtocolError):
+            conn.send(wrong)
+    conn.send(FetchData(1, {"BODY[]": b"x\r\n", "UID": 4}))
+    assert said(conn) == b"* 1 FETCH (BODY[] {3}\r\nx\r\n UID 4)\r\n"
 
 
 def test_idle_is_a_command() -> None:

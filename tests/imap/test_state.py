@@ -53,6 +53,7 @@ from mailproto.imap import (
 from mailproto.imap.state import (
     IMAP4REV1,
     Progress,
+    Traffic,
     Verdict,
     conflict,
     effects,
@@ -282,6 +283,24 @@ def test_sets_that_overlap_are_found(one: Any, other: Any) -> None:
     stores = [Store(UidSet(*pairs), Change.ADD, ("x",)) for pairs in (one, other)]
     clash = conflict(*stores) is not None
     assert clash is bool(numbers(one) & numbers(other))
+
+
+VARIOUS = [
+    FETCH, STORE, SEARCH, COPY, NOOP, EXPUNGE, UID_FETCH, UID_SEARCH, BY_NUMBER,
+    Fetch(TWO, "BODY[]"), Store(TWO, Change.ADD, ("x",)), Select("a"), Close(), List(),
+    Lsub(), Create("a"), Status("a", "UNSEEN"), Idle(), Append("a", b""), Capability(),
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(VARIOUS), max_size=8), st.sampled_from(VARIOUS))
+def test_traffic_knows_what_its_commands_know(earlier: Any, later: Any) -> None:
+    traffic = Traffic()
+    for tag, command in enumerate([*earlier, NOOP, Idle()]):
+        traffic.add(str(tag), command)
+    for tag in (len(earlier), len(earlier) + 1):
+        traffic.remove(str(tag))
+    whys = [conflict(command, later) for command in earlier]
+    assert traffic.why_wait(later) == next((why for why in whys if why), None)
 
 
 def test_names_and_verdicts() -> None:

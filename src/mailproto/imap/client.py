@@ -23,9 +23,18 @@ from ..errors import LocalProtocolError, RemoteProtocolError, quote
 from . import commands as c
 from . import extensions as x
 from .codes import Capabilities
+from .fetch import FetchData
 from .framer import ResponseReader
 from .grammar import Literal, Streamed
-from .replies import Condition, Continue, Greeting, Malformed, Reply, TaggedReply
+from .replies import (
+    Condition,
+    Continue,
+    Greeting,
+    LiteralBegins,
+    Malformed,
+    Reply,
+    TaggedReply,
+)
 from .responses import Enabled
 from .sending import Sending
 from .state import (
@@ -35,6 +44,7 @@ from .state import (
     Limits,
     Progress,
     State,
+    Traffic,
     Verdict,
     conflict,
     name_of,
@@ -78,6 +88,7 @@ class Client(ClientConnection[Event]):
         self._ahead = Progress(dialect)  # if all that was sent is granted
         self._stale = False  # that was counted on and did not come true
         self._in_flight: dict[str, Call[Any]] = {}  # by tag; begun, not answered
+        self._traffic = Traffic()  # the same
         self._held: deque[Call[Any]] = deque()  # to be written when it may be
         self._refusal: Reply | None = None  # the last one; what was held hangs on it
         self._events: deque[Event] = deque()  # to be handed over first
@@ -224,25 +235,26 @@ class Client(ClientConnection[Event]):
         for call in (*self._in_flight.values(), *self._held):
             self._ahead.granted(call.command)
 
-    def _why_wait(self, command: Any, ahead: int | None = None) -> str | None:
-        """Why *command* cannot be written yet, if it cannot; *ahead* of it are held."""
-        if self.state is State.GREETING:
-            return "the server has not greeted"
-        if self._writing is not None:
-            name = name_of(self._in_flight[self._writing].command)
-            return f"the server has not asked for a literal of {name}"
-        held = self._held if ahead is None else ()
-        for call in (*self._in_flight.values(), *held):
+    def _why_wait(self, command: Any) -> str | None:
+        """Why *command* could not be written at once, if it could not."""
+        for call in self._held:
             why = conflict(call.command, command)
             if why is not None:
                 return why
-        return None
+        return self._why_hold(command)
+
+    def _why_hold(self, command: Any) -> str | None:
+        """The same, if it is the next one."""
+        if self._writing is not None:
+            name = name_of(self._in_flight[self._writing].command)
+            return f"the server has not asked for a literal of {name}"
+        return self._traffic.why_wait(command)
 
     def _write_held(self) -> None:
         """Write what may go out now, in order."""
         while self._held and not self._await_tls:
             call = self._held[0]
-            if self._why_wait(call.command, 0) is not None:
+            if self._why_hold(call.command) is not None:
                 return
             self._held.popleft()
             why_not = self._now.why_not(call.command, tls=self.tls)
@@ -253,6 +265,7 @@ class Client(ClientConnection[Event]):
                 continue
             tag = next(self._tags)
             self._in_flight[tag] = call
+            self._traffic.add(tag, call.command)
             self._unsaid.add(tag)
             self._begin(tag, call.command)
 
@@ -351,9 +364,15 @@ class Client(ClientConnection[Event]):
             response = self._reader.read(self._in)
             if response is None:
                 return None
+            if type(response) is FetchData and self._is_plain():
+                return response
             event = self._understand(response)
             if event is not None:
                 return event
+
+    def _is_plain(self) -> bool:
+        """Whether data are what they are, without a second look."""
+        return self._now.state is State.SELECTED and self.trace is None
 
     def _understand(self, response: Any) -> Event | None:
         """The event that one response makes, if it makes one at once."""
@@ -382,6 +401,11 @@ class Client(ClientConnection[Event]):
                 return b"(%d octets)" % len(data)
             case Malformed(raw=data) | Deviation(raw=data):
                 return data.partition(b"\r\n")[0]
+            case LiteralBegins(number=number, item=item):
+                return b"(%b of message %d)" % (item.encode("ascii", "replace"), number)
+            case FetchData(number=number, items=items):
+                names = " ".join(items).encode("ascii", "replace")
+                return b"* %d FETCH (%b)" % (number, names)
         said: bytes = response.write()
         return said.partition(b"\r\n")[0]
 
@@ -442,7 +466,7 @@ class Client(ClientConnection[Event]):
         for tag, call in list(self._in_flight.items()):
             if not isinstance(call.command, c.Logout):
                 self._forgotten.add(tag)
-                del self._in_flight[tag]
+                self._take_call(tag)
                 call.cause = self._login.cause if self._login else None
                 self._events.append(Completed(call, bye))
         self._events.extend(Completed(call, bye) for call in self._held)
@@ -516,7 +540,7 @@ class Client(ClientConnection[Event]):
         return self._complete(tag, reply)
 
     def _complete(self, tag: str, reply: Reply) -> Event:
-        call = self._in_flight.pop(tag)
+        call = self._take_call(tag)
         command = call.command
         if tag == self._writing:  # what was not asked for is not sent
             self._writing = self._sending = None
@@ -534,6 +558,10 @@ class Client(ClientConnection[Event]):
         self._write_held()
         return Completed(call, reply)
 
+    def _take_call(self, tag: str) -> Call[Any]:
+        self._traffic.remove(tag)
+        return self._in_flight.pop(tag)
+
     def _granted(self, command: c.ImapCommand[Any], reply: Reply) -> None:
         self._now.granted(command, reply)
         if isinstance(command, c.Login | c.Authenticate):
@@ -550,7 +578,7 @@ class Client(ClientConnection[Event]):
             for tag, call in self._in_flight.items():  # a LOGOUT
                 if self.strict:
                     break
-                del self._in_flight[tag]
+                self._take_call(tag)
                 self._now.granted(call.command)
                 return Completed(call, Reply(Condition.OK, self._bye.text))
         if self._in_flight:

@@ -397,7 +397,8 @@ def take_code(reader: Reader) -> ResponseCode | None:
     if reader.peek() != b"[":
         return None
     try:
-        return _take_known(reader) or _take_other(reader)
+        code = _take_known(reader)
+        return _take_other(reader) if code is None else code
     except GrammarError:
         reader.at = start
         reader.tolerate(Quirk.NOT_A_CODE)

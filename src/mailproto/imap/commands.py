@@ -48,7 +48,7 @@ from .messages import Fetch as Fetch
 from .messages import OnMessages as OnMessages
 from .messages import Search as Search
 from .messages import Store as Store
-from .responses import ListData, LsubData, Reply, StatusData
+from .responses import Condition, ListData, LsubData, Reply, StatusData
 from .results import Selected
 from .tokens import Parameter, take_parameters, write_parameters
 from .verbs import ImapCommand as ImapCommand
@@ -107,6 +107,9 @@ class Logout(ImapCommand[Reply]):
     """
 
     verb = b"LOGOUT"
+
+    def claims(self, event: object) -> bool:
+        return isinstance(event, Reply) and event.condition is Condition.BYE
 
 
 # -- not authenticated (6.2) -----------------------------------------------------

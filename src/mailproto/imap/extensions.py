@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
+from .._command import GoAhead
 from .grammar import (
     Cursor,
     Fragment,
@@ -17,7 +18,7 @@ from .grammar import (
     check_atom,
 )
 from .messages import ToMailbox
-from .responses import CopyUid, Enabled, IdData, NamespaceData, Reply
+from .responses import CopyUid, Data, Enabled, IdData, NamespaceData, Reply
 from .tokens import check_id, take_id, write_id
 from .verbs import ImapCommand
 
@@ -38,6 +39,12 @@ class Idle(ImapCommand[Reply]):
     @property
     def extension(self) -> str | None:
         return "IDLE"
+
+    def claims(self, event: object) -> bool:
+        """All that comes untagged meanwhile, and the ``+``."""
+        if isinstance(event, GoAhead):
+            return event.call.command is self
+        return isinstance(event, Data | Reply)
 
 
 @dataclass(frozen=True, slots=True)

@@ -350,8 +350,7 @@ _ANY_SECTION: Final = re.compile(rb"\[[^\]\[\r\n\0\"{}\x80-\xff]*+\]")
 def _known(text: bytes) -> tuple[str, Kind | None]:
     """What an item is called in ``items``, and its kind; raises ValueError."""
     found = _PLAIN.fullmatch(text)
-    if not found:
-        raise ValueError("a data item is expected")
+    assert found  # who asks has looked
     item = found[1].decode("ascii").upper()
     origin = None if found[3] is None else int(found[3])
     if found[2] is None:

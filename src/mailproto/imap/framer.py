@@ -47,7 +47,7 @@ from .shapes import Shape, shape_of
 
 Response: TypeAlias = Reply | TaggedReply | Continue | Data
 
-_APART: Final = 1024  # octets of a literal that is kept out of the text
+_APART: Final = 4096  # octets of a literal that is kept out of the text
 _SHAPES: Final = 4  # that one connection tries
 _TRICKLE: Final = 16  # pieces of a literal, before they are gathered as they come
 _LABELS: Final[dict[bytes, type[Data]]] = {**KINDS, FetchData.label: FetchData}
@@ -120,8 +120,9 @@ class ResponseReader:
     """
 
     __slots__ = (
-        "_data", "_found", "_gathered", "_left", "_length", "_limits", "_literals",
-        "_pieces", "_queue", "_shape", "_shapes", "_streaming", "_strict",
+        "_count", "_data", "_found", "_gathered", "_left", "_length", "_limits",
+        "_literals", "_pieces", "_queue", "_shape", "_shapes", "_size", "_streaming",
+        "_strict",
     )  # fmt: skip
 
     def __init__(self, limits: Limits, *, strict: bool = False) -> None:
@@ -134,9 +135,11 @@ class ResponseReader:
     def _begin(self) -> None:
         """Expect a new response."""
         self._pieces: list[bytes] = []  # of its text: lines, short literals
-        self._length = 0  # of those
+        self._length = 0  # of those, in octets
+        self._size = 0  # the same, with long literals that are kept
         self._data = False  # whether it can have literals
         self._literals: dict[int, bytes | Streamed] = {}
+        self._count = 0  # of literals
         self._left = 0  # octets to come of the literal that comes
         self._gathered: list[bytes] | bytearray = []  # what is here of it
         self._streaming = False  # it is handed on instead
@@ -158,37 +161,39 @@ class ResponseReader:
         if self._queue:
             return self._queue.popleft()
         if not self._pieces:
+            limit = self._limits.response
             for shape in self._shapes:
-                found = buffer.take_match(shape.pattern)
-                if found is not None:
-                    event = self._read_found(shape, found)
-                    if event is not None:
-                        return event
-                    return self._read_slowly(buffer)
-            found = buffer.take_match(QUICK)
+                found = buffer.take_match(shape.pattern, limit, "response")
+                if found is None:
+                    continue
+                if shape.counted:
+                    return self._begin_counted(shape, found) or self._go_on(buffer)
+                if shape is not self._shapes[0]:
+                    self._shapes.remove(shape)
+                    self._shapes.insert(0, shape)
+                return shape.read(found) or self._understand(found[0][:-2])
+            found = buffer.take_match(QUICK, limit, "response")
             if found is not None:
-                response: Response = read_quick(found)
-                return response
-        return self._read_slowly(buffer)
+                response = read_quick(found)
+                if response is not None:
+                    return response
+                return self._understand(found[0][:-2])
+        return self._go_on(buffer)
 
-    def _read_found(
+    def _begin_counted(
         self, shape: Shape, found: re.Match[bytes]
-    ) -> Response | Malformed | Deviation | LiteralBegins | None:
-        """What matched a shape; ``None`` if more belongs to it."""
-        if shape.counted:
-            self._shape, self._found, self._data = shape, found, True
-            self._pieces = [found[0]]
-            self._length = len(found[0])
-            return self._take_literal(int(found[found.lastindex or 0]))
-        event = shape.read(found)
-        if event is not None:
-            if shape is not self._shapes[0]:
-                self._shapes.remove(shape)
-                self._shapes.insert(0, shape)
-            return event
-        return self._understand(found[0][:-2])
+    ) -> LiteralBegins | None:
+        """What matched a shape goes on with a literal."""
+        self._shape, self._found, self._data = shape, found, True
+        self._add(found[0])
+        return self._take_literal(int(found[found.lastindex or 0]))
 
-    def _read_slowly(
+    def _add(self, text: bytes) -> None:
+        self._pieces.append(text)
+        self._length += len(text)
+        self._size += len(text)
+
+    def _go_on(
         self, buffer: ReceiveBuffer
     ) -> Response | Malformed | Deviation | LiteralBegins | Chunk | None:
         while True:
@@ -202,17 +207,12 @@ class ResponseReader:
                 self._gather(piece)
                 continue
             limit = self._limits.response
-            line = buffer.take_line(limit - self._size(), "response")
+            line = buffer.take_line(limit - self._size, "response")
             if line is None:
                 return None
             event = self._take_line(line)
             if event is not None:
                 return event
-
-    def _size(self) -> int:
-        """Octets of this response that are kept."""
-        kept = [data for data in self._literals.values() if isinstance(data, bytes)]
-        return self._length + sum(map(len, kept))
 
     def _gather(self, piece: bytes) -> None:
         """Keep a piece of a literal, and the literal when that was the last."""
@@ -231,9 +231,9 @@ class ResponseReader:
         self._gathered = []
         if len(literal) >= _APART:
             self._literals[self._length] = literal
+            self._size += len(literal)
         else:
-            self._pieces.append(literal)
-            self._length += len(literal)
+            self._add(literal)
 
     def _take_line(
         self, line: bytes
@@ -244,19 +244,20 @@ class ResponseReader:
         size = announced(line) if self._data else None
         if size is None:
             return self._end(line)
-        self._pieces += (line, b"\r\n")
-        self._length += len(line) + 2
+        self._add(line + b"\r\n")
         return self._take_literal(size)
 
     def _take_literal(self, size: int) -> LiteralBegins | None:
         """A literal of that *size* begins."""
         self._left = size
         self._streaming = False
-        if len(self._literals) >= self._limits.response_literals:
-            what = "too many literals in one response"
-            raise LimitExceeded("response_literals", len(self._literals), what)
+        self._count += 1
         limits = self._limits
-        room = limits.response - self._size()
+        allowed = limits.response_literals
+        if self._count > allowed:
+            what = "too many literals in one response"
+            raise LimitExceeded("response_literals", allowed, what)
+        room = limits.response - self._size
         return None if size <= min(limits.inline_literal, room) else self._stream(size)
 
     def _stream(self, size: int) -> LiteralBegins:
@@ -279,7 +280,7 @@ class ResponseReader:
     def _end(self, line: bytes) -> Response | Malformed | Deviation:
         """The response that ends with *line*."""
         if not self._pieces:
-            return self._understand(line)
+            return self._read_cut(line) or self._understand(line)
         shape, found = self._shape, self._found
         if line == b")" and shape and found and len(self._literals) == 1:
             literal = next(iter(self._literals.values()))
@@ -289,6 +290,16 @@ class ResponseReader:
                     self._begin()
                     return event
         return self._understand(b"".join((*self._pieces, line)))
+
+    def _read_cut(self, line: bytes) -> FetchData | None:
+        """A line that was cut between two reads, if it has a shape all the same."""
+        if not self._data:
+            return None
+        for shape in self._shapes:
+            found = shape.pattern.fullmatch(line + b"\r\n")
+            if found is not None:
+                return shape.read(found)
+        return None
 
     def _understand(self, text: bytes) -> Response | Malformed | Deviation:
         """The event that a whole response makes, or the first of several."""

@@ -79,7 +79,7 @@ class Item:
     @property
     def is_message(self) -> bool:
         """Whether the answer are octets of the message, which may be streamed."""
-        return self.section is not None or self.name.startswith("RFC822")
+        return self.section is not None or self.name in _MESSAGES
 
 
 def answers(items: Iterable[Item]) -> frozenset[str]:
@@ -89,10 +89,11 @@ def answers(items: Iterable[Item]) -> frozenset[str]:
     )
 
 
+_MESSAGES: Final = frozenset({"RFC822", "RFC822.HEADER", "RFC822.TEXT"})
 _PEEKING: Final = frozenset({"BODY.PEEK", "BINARY.PEEK", "BINARY", "BINARY.SIZE"})
 _BARE: Final = frozenset(
     {"FLAGS", "UID", "ENVELOPE", "INTERNALDATE", "BODYSTRUCTURE"}
-    | {"RFC822", "RFC822.HEADER", "RFC822.SIZE", "RFC822.TEXT", *MACROS}
+    | {"RFC822.SIZE", *_MESSAGES, *MACROS}
 )
 
 

@@ -221,23 +221,24 @@ class StatusData(Data):
                 return unchecked(cls, mailbox, items)
 
 
-_BARE_NAME: Final = re.compile(rb"([^\r\n\0\"(){}]++)(?= \()")
+_BARE_NAME: Final = re.compile(rb"[^\r\n\0\"(){}]++(?=\()")
+_LIST: Final = re.compile(rb" ++\(")
 
 
 def _take_status_mailbox(reader: Reader) -> str:
     start = reader.at
     try:
         name = reader.take_astring()
-        if reader.peek() == b" ":
+        if reader.finds(_LIST):
             return read_name(name)
     except GrammarError:
         pass
     reader.at = start
-    bare = reader.take(_BARE_NAME, "a mailbox name").rstrip(b" ")
-    after, reader.at = reader.at, start
+    name = reader.take(_BARE_NAME, "a mailbox name").rstrip(b" ")
+    reader.at = start
     reader.tolerate(Quirk.UNQUOTED_NAME)
-    reader.at = after
-    return read_name(bare)
+    reader.at += len(name)
+    return read_name(name)
 
 
 #: RFC 3501 9, status-att-list, erratum 261; of 32 bits, and two of them from 1 on

@@ -11,32 +11,45 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-from .codes import ResponseCode
+from .codes import PLAIN
 from .grammar import ATOM, read_flags
 from .names import read_name
 from .responses import (
+    Capabilities,
+    Code,
     Condition,
+    Data,
     Exists,
     Expunged,
+    FlagsData,
     ListData,
     Recent,
     Reply,
+    ResponseCode,
+    StatusData,
     TaggedReply,
+    UidNext,
+    UidValidity,
+    Unseen,
 )
+from .verbs import unchecked
 
-# Text is ASCII here, and begins with no code.
-_TEXT: Final = rb"([ -Z\\-~][ -~]*+)"
+_CODE: Final = rb"(?:\[([A-Z-]++)(?: ([1-9][0-9]{0,8}+))?+\] )?+"
+_TEXT: Final = _CODE + rb"([ -Z\\-~][ -~]*+)"
+_NAME: Final = rb'(?:"([ !#-\[\]-~]*+)"|([%b\]]++))' % ATOM
+_WORDS: Final = rb"(?: [%b]++)*+" % ATOM
+_ATTRIBUTES: Final = rb"((?:\\[A-Za-z]++(?: \\[A-Za-z]++)*+)?)"
+_COUNTS: Final = rb"([A-Z]++ [0-9]{1,9}+(?: [A-Z]++ [0-9]{1,9}+)*+)"
 QUICK: Final = re.compile(
     rb"\* (?:([1-9][0-9]{0,8}+) (EXISTS|RECENT|EXPUNGE)|(OK|NO) %b"
-    rb'|LIST \(((?:\\[A-Za-z]++(?: \\[A-Za-z]++)*+)?)\) (?:"([!#-\[\]-~])"|NIL) '
-    rb'(?:"([ !#-\[\]-~]*+)"|([%b\]]++)))\r\n'
-    rb"|([A-Za-z0-9]++) (OK|NO|BAD) %b\r\n" % (_TEXT, ATOM, _TEXT)
+    rb'|LIST \(%b\) (?:"([!#-\[\]-~])"|NIL) %b|STATUS %b \(%b\)'
+    rb"|FLAGS \(([^()\r\n]*+)\)|CAPABILITY(%b))\r\n"
+    rb"|([A-Za-z0-9]++) (OK|NO|BAD) %b\r\n"
+    % (_TEXT, _ATTRIBUTES, _NAME, _NAME, _COUNTS, _WORDS, _TEXT)
 )
 
-_Groups: TypeAlias = tuple[bytes, ...]
 _new: Final = object.__new__
 
 
@@ -58,18 +71,27 @@ _attributes: Final = _setter(ListData, "attributes")
 _extended: Final = _setter(ListData, "extended")
 
 _CONDITIONS: Final = {condition.value: condition for condition in Condition}
-_COUNTS: Final[dict[bytes, Any]] = {
+_COUNTED: Final[dict[bytes, Any]] = {
     kind.label: kind for kind in (Exists, Recent, Expunged)
 }
+_PLAIN: Final = {name.encode("ascii"): Code(name) for name in PLAIN}
+_NUMBERED: Final[dict[bytes, Any]] = {
+    b"UIDNEXT": UidNext, b"UIDVALIDITY": UidValidity, b"UNSEEN": Unseen,
+}  # fmt: skip
 
 
-def _count(found: re.Match[bytes]) -> Any:
-    made = _new(_COUNTS[found[2]])
+def _count(found: re.Match[bytes]) -> Data:
+    made: Data = _new(_COUNTED[found[2]])
     _number(made, int(found[1]))
     return made
 
 
-def _said(condition: bytes, text: bytes, code: ResponseCode | None = None) -> Reply:
+def _said(
+    condition: bytes, name: bytes | None, number: bytes | None, text: bytes
+) -> Reply:
+    code: ResponseCode | None = None
+    if name is not None:
+        code = _PLAIN[name] if number is None else _NUMBERED[name](int(number))
     made = _new(Reply)
     _condition(made, _CONDITIONS[condition])
     _text(made, text.decode("ascii"))
@@ -78,40 +100,55 @@ def _said(condition: bytes, text: bytes, code: ResponseCode | None = None) -> Re
 
 
 def _untagged(found: re.Match[bytes]) -> Reply:
-    return _said(found[3], found[4])
+    return _said(*found.group(3, 4, 5, 6))
 
 
 def _tagged(found: re.Match[bytes]) -> TaggedReply:
+    reply = _said(*found.group(17, 18, 19, 20))
     made = _new(TaggedReply)
-    _tag(made, found[9].decode("ascii"))
-    _reply(made, _said(found[10], found[11]))
+    _tag(made, found[16].decode("ascii"))
+    _reply(made, reply)
     return made
 
 
 def _listed(found: re.Match[bytes]) -> ListData:
-    attributes, delimiter, quoted, bare = found.group(5, 6, 7, 8)
+    attributes, delimiter, quoted, bare = found.group(7, 8, 9, 10)
     made = _new(ListData)
     _mailbox(made, read_name(bare if quoted is None else quoted))
-    _delimiter(made, None if delimiter is None else _character(delimiter))
+    _delimiter(made, None if delimiter is None else delimiter.decode("ascii"))
     _attributes(made, read_flags(attributes))
     _extended(made, b"")
     return made
 
 
-@lru_cache(maxsize=128)
-def _character(octet: bytes) -> str:
-    return octet.decode("ascii")
+def _status(found: re.Match[bytes]) -> StatusData:
+    quoted, bare, items = found.group(11, 12, 13)
+    words = items.decode("ascii").split(" ")
+    numbers = dict(zip(words[::2], map(int, words[1::2]), strict=True))
+    if 0 in (numbers.get("UIDNEXT"), numbers.get("UIDVALIDITY")):
+        raise ValueError("this is for the grammar")
+    return unchecked(StatusData, read_name(bare if quoted is None else quoted), numbers)
 
 
+def _flags(found: re.Match[bytes]) -> FlagsData:
+    return unchecked(FlagsData, read_flags(found[14]))
+
+
+def _capabilities(found: re.Match[bytes]) -> Capabilities:
+    return unchecked(Capabilities, tuple(found[15].decode("ascii").split()))
+
+
+#: by the last group that has matched
 _MAKES: Final[dict[int, Callable[[re.Match[bytes]], Any]]] = {
-    2: _count,
-    4: _untagged,
-    7: _listed,
-    8: _listed,
-    11: _tagged,
-}
+    2: _count, 6: _untagged, 9: _listed, 10: _listed, 13: _status, 14: _flags,
+    15: _capabilities, 20: _tagged,
+}  # fmt: skip
 
 
-def read_quick(found: re.Match[bytes]) -> Any:
-    """The response that ``QUICK`` has found."""
-    return _MAKES[found.lastindex or 0](found)
+def read_quick(found: re.Match[bytes]) -> Reply | TaggedReply | Data | None:
+    """The response that ``QUICK`` has found; ``None``: it is for the grammar."""
+    try:
+        response: Reply | TaggedReply | Data = _MAKES[found.lastindex or 0](found)
+        return response
+    except (ValueError, KeyError):
+        return None

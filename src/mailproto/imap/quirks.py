@@ -86,17 +86,18 @@ class Quirk(Enum):
     BARE_MESSAGE = "a message in a message of which nothing is told"
     #: ``NIL "inline" NIL``: Exchange
     BARE_DISPOSITION = "a disposition without its parentheses"
+    #: ``+ go ahead`` to AUTHENTICATE, where an empty challenge is meant
+    ODD_CHALLENGE = "text in the place of the first challenge"
 
 
 _SPACES: Final = re.compile(b" *+")
 _LITERAL: Final = re.compile(rb"(~?)\{([0-9]{1,20})(\+?)\}\r\n")
 # A quote is data unless something follows it that can follow a string.
 _ODD_QUOTED: Final = re.compile(rb'"((?:[^"\\\r\n\0]|\\[^\r\n\0]|"(?![ )\]\r]|\Z))*+)"')
-_ENDED: Final = re.compile(rb"[ )\]\r(\"]|\Z")
+_ENDED: Final = re.compile(rb"[ )\]\r(]|\Z")
 _ESCAPE: Final = re.compile(rb'\\(["\\])')
 _WORD: Final = re.compile(rb'[^\0-\x20()"{}\x7f]++')
 _NUMBER: Final = re.compile(rb"-?[0-9]{1,20}+(?:\.[0-9]{1,20}+)?(?:e\+?[0-9]{1,2}+)?")
-_FLAT_LIST: Final = re.compile(rb'\(([^()\r\n"]*+(?:"[^"\r\n]*+"[^()\r\n"]*+)*+)\)')
 
 
 class Reader(Cursor):
@@ -106,7 +107,7 @@ class Reader(Cursor):
     CRLF of their announcement: nothing is copied to be looked at.
     """
 
-    __slots__ = ("literals", "quirks", "strict")
+    __slots__ = ("_no_odd", "literals", "quirks", "strict")
 
     def __init__(
         self,
@@ -119,6 +120,7 @@ class Reader(Cursor):
         super().__init__(data, at)
         self.strict = strict
         self.literals = literals or {}
+        self._no_odd = False
         self.quirks: list[Quirk] = []
 
     def tolerate(self, quirk: Quirk) -> None:
@@ -144,13 +146,6 @@ class Reader(Cursor):
             self.tolerate(Quirk.MISSING_SPACE)
         self.skip_spaces()
 
-    def opens(self) -> bool:
-        """Go on behind a ``(`` if it is next; whether it was."""
-        if not self.accept(b"("):
-            return False
-        self.skip_spaces()
-        return True
-
     def closes(self) -> bool:
         """Go on behind a ``)``, or behind the space before one more word."""
         start = self.at
@@ -174,13 +169,6 @@ class Reader(Cursor):
         self.skip_spaces()
         super().expect_end()
 
-    def take_list(self) -> bytes:
-        """What stands in the parentheses of a list that has no lists in it."""
-        if self.accept_nil():
-            self.tolerate(Quirk.NIL)
-            return b""
-        return self.take(_FLAT_LIST, "a list")[1:-1]
-
     # -- strings
 
     def take_quoted(self) -> bytes:
@@ -190,8 +178,9 @@ class Reader(Cursor):
             self.at = found.end()
             text = found[1]
             return _ESCAPE.sub(rb"\1", text) if b"\\" in text else text
-        odd = _ODD_QUOTED.match(self.data, start)
+        odd = None if self._no_odd else _ODD_QUOTED.match(self.data, start)
         if not odd or (found and self.strict):
+            self._no_odd = True  # nor further on: it is not searched for again
             return super().take_quoted()
         text = odd[1]
         if not text.isascii():

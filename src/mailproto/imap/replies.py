@@ -248,7 +248,7 @@ class Malformed:
     """
 
     raw: bytes = field(repr=False)
-    error: GrammarError
+    error: GrammarError = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,17 +156,23 @@ class SearchData(Data):
     def read(cls, reader: Reader) -> Self:
         start = reader.at
         rest = reader.take_rest()
-        if not _SEARCHED.fullmatch(rest):
-            reader.at = start
-            return unchecked(cls, *_take_searched(reader))
-        numbers = tuple(map(int, rest.split()))
-        if numbers and not 0 < min(numbers) <= max(numbers) <= MAX_NUMBER:
+        try:
+            numbers = _read_searched(rest)
+        except ValueError:
             reader.at = start
             return unchecked(cls, *_take_searched(reader))
         return unchecked(cls, numbers, None)
 
 
-_SEARCHED: Final = re.compile(rb"(?: [0-9]{1,10}+)*+")
+def _read_searched(text: bytes) -> tuple[int, ...]:
+    """Numbers, each behind one space; ValueError if there is anything else."""
+    if text.translate(None, b"0123456789 ") or b" 0" in text:
+        raise ValueError("this is for the grammar")
+    nothing, *words = text.decode("ascii").split(" ")
+    numbers = tuple(map(int, words))
+    if nothing or max(numbers, default=0) > MAX_NUMBER:
+        raise ValueError("this is for the grammar")
+    return numbers
 
 
 def _take_searched(reader: Reader) -> tuple[tuple[int, ...], int | None]:
@@ -265,7 +271,8 @@ class UnknownData(Data):
 
     def __post_init__(self) -> None:
         check_raw(self.raw)
-        if not self.known_as or self.known_as.encode() in KINDS:
+        label = self.known_as.encode("ascii")
+        if not label or label in KINDS or label in _NOT_UNKNOWN:
             raise ValueError("the name of a response is an atom, and not a known one")
 
     @property
@@ -288,8 +295,10 @@ class UnknownData(Data):
 
 
 _NAMED: Final = re.compile(
-    rb'(?:[0-9]{1,20}+ )?([^\0-\x20(){}%*"\\\]\x7f-\xff]++)(?= |\Z)'
+    rb'(?:[0-9]{1,20}+ )?+([^\0-\x20(){}%*"\\\]\x7f-\xff]++)(?= |\Z)'
 )
+
+_NOT_UNKNOWN: Final = {b"FETCH", *(condition.value for condition in Condition)}
 
 KINDS: Final[dict[bytes, type[Data]]] = {
     kind.label: kind

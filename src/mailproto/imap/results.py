@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from .._command import Chunk
-from .fetch import FetchData
+from .fetch import FetchData, Items
 from .grammar import SequenceSet, Streamed, UidSet
 from .responses import (
     Exists,
@@ -113,15 +113,17 @@ def whole(parts: Iterable[Any]) -> list[FetchData]:
         elif isinstance(part, Chunk):
             chunks.append(part.data)
         else:
-            found.append(_joined(part, bodies) if bodies else part)
+            joined = _joined(part.number, part.items, bodies) if bodies else part
+            found.append(joined)
             bodies = {}
     return found
 
 
-def _joined(data: FetchData, bodies: dict[str, list[bytes]]) -> FetchData:
-    octets = {
-        name: b"".join(chunks)
-        for name, chunks in bodies.items()
-        if isinstance(data.items.get(name), Streamed)
+def _joined(number: int, items: Items, bodies: dict[str, list[bytes]]) -> FetchData:
+    octets = {name: b"".join(chunks) for name, chunks in bodies.items()}
+    complete = {
+        name: data
+        for name, data in octets.items()
+        if items.get(name) == Streamed(len(data))  # else they went elsewhere
     }
-    return FetchData(data.number, data.items | octets)
+    return FetchData(number, items | complete)

@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from .. import sasl
-from .._command import Chunk, Flow, Hand, Relay, Script, do
+from .._command import Chunk, Flow, GoAhead, Hand, Relay, Script, do
 from .._connection import Security
 from ..errors import CommandFailed, LocalProtocolError
 from . import search
@@ -129,7 +129,12 @@ def idle(*, renew: float = RENEWAL) -> Flow[Any]:
     Raises CommandFailed if the server refuses.
     """
     while True:
-        yield Relay(Idle(), ending=Done(), within=renew)
+        yield Relay(Idle(), through=_news, ending=Done(), within=renew)
+
+
+def _news(event: Any) -> Iterator[Any]:
+    if not isinstance(event, GoAhead):
+        yield event
 
 
 # -- fetch what is new -----------------------------------------------------------
@@ -227,12 +232,8 @@ def fetch_new(
 
 def _selectable(listed: Iterable[Any]) -> Iterator[str]:
     """The mailboxes that can hold messages, each once."""
-    closed = {"\\noselect", "\\nonexistent"}
-    names = {
-        entry.mailbox: None
-        for entry in listed
-        if closed.isdisjoint(flag.lower() for flag in entry.attributes)
-    }
+    closed = ("\\Noselect", "\\NonExistent")
+    names = {entry.mailbox: None for entry in listed if not any(map(entry.has, closed))}
     yield from names
 
 

@@ -12,12 +12,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from operator import call
 from typing import Any, Final
 
 from .fetch import COUNTED, FetchData, kind_of
 
 MAX_SHAPES: Final = 128  # that are kept, of all connections
 MAX_ITEMS: Final = 20
+
+_call: Callable[[Callable[[bytes], Any], bytes], Any] = call
 
 
 class Shape:
@@ -29,7 +32,7 @@ class Shape:
         self, names: tuple[str, ...], makes: list[Callable[[bytes], Any]], source: bytes
     ) -> None:
         self._names = names
-        self._makes = makes
+        self._makes: list[Callable[[bytes], Any]] = [int, *makes]
         self.counted = source.endswith(COUNTED)
         end = rb"\r\n" if self.counted else rb"\)\r\n"
         self.pattern = re.compile(
@@ -40,19 +43,14 @@ class Shape:
         self, found: re.Match[bytes], literal: bytes | None = None
     ) -> FetchData | None:
         """The response that was found, or ``None`` if the grammar must read it."""
-        number, *values = found.groups()
+        values: tuple[bytes, ...] = found.groups()
         if literal is not None:
-            values[-1] = literal
+            values = (*values[:-1], literal)
         try:
-            items = {
-                name: make(value)
-                for name, make, value in zip(
-                    self._names, self._makes, values, strict=True
-                )
-            }
+            number, *made = map(_call, self._makes, values)
         except ValueError:
             return None
-        return FetchData(int(number), items)
+        return FetchData(number, dict(zip(self._names, made, strict=True)))
 
 
 @lru_cache(maxsize=MAX_SHAPES)

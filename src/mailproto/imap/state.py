@@ -34,6 +34,10 @@ before it that changes what it needs:
     SELECT a, UID FETCH 1      in which mailbox?
     SEARCH, SEARCH             whose are the numbers that come?
 
+Between a SELECT and its answer nothing else is on its way that is about messages: so
+all data that come then are of the new mailbox, but for news of the old one that
+crossed it.
+
 ``conflict`` finds it.  Log-ins, STARTTLS, IDLE, ENABLE and LOGOUT go alone: what comes
 behind them depends on their outcome, or cannot come at all.  A command whose literal
 waits to be asked for holds up all others (5.5: "MUST be negotiated before any
@@ -43,6 +47,7 @@ was written.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, Flag, auto
@@ -286,6 +291,57 @@ def _overlap(one: NumberSet, other: NumberSet) -> bool:
             return True
         highest[side] = max(highest[side], high)
     return False
+
+
+class Traffic:
+    """The commands that are on their way at once.
+
+    What all of them need and change is added up, so that to ask whether one more can go
+    does not take longer the more there are.
+    """
+
+    __slots__ = ("_changed", "_commands", "_kinds", "_needed")
+
+    def __init__(self) -> None:
+        self._commands: dict[str, Command] = {}  # by tag
+        self._kinds: Counter[Kind] = Counter()
+        self._needed: Counter[Effect] = Counter()
+        self._changed: Counter[Effect] = Counter()
+
+    def add(self, tag: str, command: Command) -> None:
+        self._commands[tag] = command
+        self._count(command, 1)
+
+    def remove(self, tag: str) -> None:
+        self._count(self._commands.pop(tag), -1)
+
+    def _count(self, command: Command, by: int) -> None:
+        needs, changes = effects(command)
+        self._kinds[type(command)] += by
+        for counter, those in ((self._needed, needs), (self._changed, changes)):
+            for effect in those:
+                counter[effect] += by
+
+    def why_wait(self, command: Command) -> str | None:
+        """Why *command* must wait for one of these, if it must."""
+        if self._commands and self._may_clash(command):
+            for earlier in self._commands.values():
+                why = conflict(earlier, command)
+                if why is not None:
+                    return why
+        return None
+
+    def _may_clash(self, command: Command) -> bool:
+        kind = type(command)
+        if kind in ALONE or any(self._kinds[other] for other in ALONE):
+            return True
+        if kind in _ALIKE and self._kinds[kind]:
+            return True
+        needs, changes = effects(command)
+        both = changes & (Effect.FLAGS | Effect.SELECTION)
+        return any(self._changed[effect] for effect in needs | both) or any(
+            self._needed[effect] for effect in both
+        )
 
 
 # -- how far a conversation has come ---------------------------------------------

@@ -279,7 +279,9 @@ def _leaf(found: re.Match[str]) -> BodyPart | None:
     (kind, subtype, pairs, id_, description, encoding, size, lines, md5, placed,
      how, language, location) = found.groups()  # fmt: skip
     upper = kind.upper()
-    if (upper == "TEXT") is (lines is None) or _is_message(upper, subtype):
+    if (upper == "TEXT") is (lines is None):
+        return None
+    if upper == "MESSAGE" and subtype.upper() == "RFC822":
         return None
     return BodyPart(
         kind, subtype, _pairs(pairs) if pairs else (), id_, description, encoding,
