@@ -598,6 +598,58 @@ def test_a_chunk_by_hand() -> None:
     assert client.state is State.READY
 
 
+def test_a_chunk_by_hand_ends_with_no_cr() -> None:
+    client = in_transaction("CHUNKING")
+    client.send(Bdat(2, last=True))
+    client.next_event()
+    client.send(Chunk(b"a"))
+    for wrong in (b"\r", b"bc\r"):
+        with pytest.raises(LocalProtocolError):
+            client.send(Chunk(wrong))
+    client.send(Chunk(b"b"))
+    client.send(End())
+    assert said(client) == b"BDAT 2 LAST\r\nab"
+
+
+def test_a_cr_at_the_end_of_a_chunk_may_have_its_lf_in_the_next() -> None:
+    client = in_transaction("CHUNKING")
+    for text, last in ((b"a\r", False), (b"\nb", True)):
+        client.send(Bdat(2, last))
+        client.next_event()
+        client.send(Chunk(text))
+        client.send(End())
+        assert said(client).endswith(text)
+        told(client, "250 ok")
+    assert client.state is State.READY
+
+
+def test_a_chunk_by_hand_is_looked_at_by_the_rules_of_its_own_message() -> None:
+    client = greeted("CHUNKING", "BINARYMIME", "PIPELINING")
+    binary = Mail("", smtp.Body(smtp.BodyType.BINARYMIME))
+    for command in (binary, BOB, Bdat.of(b"\n", last=True)):
+        client.send(command)
+    told(client, "250 a", "250 b", "250 c")
+    for command in (Mail(""), BOB):
+        client.send(command)
+    told(client, "250 a", "250 b")
+    client.send(Bdat(2))
+    client.next_event()
+    with pytest.raises(LocalProtocolError, match="by itself"):
+        client.send(Chunk(b"a\n"))
+
+
+def test_a_message_by_hand_ends_with_no_cr() -> None:
+    client = in_transaction(newlines=Newlines.REJECT)
+    client.send(Data())
+    told(client, "354 go")
+    client.send(Chunk(b"a\r"))
+    with pytest.raises(LocalProtocolError, match="by itself"):
+        client.send(End())
+    client.send(Chunk(b"\n"))
+    client.send(End())
+    assert said(client) == b"a\r\n.\r\n"
+
+
 def test_a_chunk_by_hand_behind_others() -> None:
     client = greeted("CHUNKING", "PIPELINING")
     client.send(ANN)

@@ -34,21 +34,21 @@ class Newlines(Enum):
 class LineEnds:
     """Applies a policy to one message, given in pieces."""
 
-    __slots__ = ("_cr", "_policy", "bad")
+    __slots__ = ("_cr", "bad", "policy")
 
     def __init__(self, policy: Newlines) -> None:
-        self._policy = policy
+        self.policy = policy
         self._cr = False  # the last piece ended with a CR
         #: whether the message is to be refused
         self.bad = False
 
     def take(self, data: bytes) -> bytes:
         """What goes on of *data*: the very object, if there is nothing to be done."""
-        if self._policy is Newlines.KEEP or not data:
+        if self.policy is Newlines.KEEP or not data:
             return data
         pairs = data.count(b"\r\n")
         cr, lf = data.count(b"\r"), data.count(b"\n")
-        if self._policy is Newlines.REJECT:
+        if self.policy is Newlines.REJECT:
             if self._cr and data[0] == 0x0A:
                 lf -= 1
             elif self._cr:
@@ -70,9 +70,9 @@ class LineEnds:
     def end(self) -> bytes:
         """What is still to go on when the message is over."""
         held, self._cr = self._cr, False
-        if held and self._policy is Newlines.REJECT:
+        if held and self.policy is Newlines.REJECT:
             self.bad = True
-        return b"\r\n" if held and self._policy is Newlines.NORMALIZE else b""
+        return b"\r\n" if held and self.policy is Newlines.NORMALIZE else b""
 
 
 def check_line_ends(ends: LineEnds, data: bytes) -> LineEnds:
@@ -87,19 +87,27 @@ def check_line_ends(ends: LineEnds, data: bytes) -> LineEnds:
 class Outgoing:
     """One message, or one chunk of it, that its sender hands over piece by piece."""
 
-    __slots__ = ("_ends", "_left", "_stuffer")
+    __slots__ = ("_last", "_left", "_stuffer", "ends")
 
-    def __init__(self, ends: LineEnds, size: int | None) -> None:
-        self._ends = ends
+    def __init__(self, ends: LineEnds, size: int | None, *, last: bool = False) -> None:
+        self.ends = ends
         self._left = size  # of a chunk; None: DATA
+        self._last = last  # chunk
         self._stuffer = _dots.Stuffer()
 
     def take(self, data: bytes) -> bytes:
         """*data* as it goes on the wire; LocalProtocolError if it cannot."""
-        if self._left is None:
-            return self._stuffer.stuff(self._ends.take(data))
-        if len(data) > self._left:
+        if self._left is not None and len(data) > self._left:
             raise LocalProtocolError(f"only {self._left} octets of the chunk are left")
+        if self.ends.policy is Newlines.REJECT:
+            ends = check_line_ends(self.ends, data)
+            if self._last and self._left == len(data):
+                check_line_ends(ends, b"\r\n")  # a CR at the very end is one by itself
+            self.ends = ends
+        elif self._left is None:
+            data = self.ends.take(data)
+        if self._left is None:
+            return self._stuffer.stuff(data)
         self._left -= len(data)
         return data
 
@@ -109,7 +117,8 @@ class Outgoing:
             raise LocalProtocolError(f"{self._left} octets of the chunk are missing")
         if self._left is not None:
             return b""
-        return self._stuffer.stuff(self._ends.end()) + self._stuffer.end()
+        check_line_ends(self.ends, b"\r\n")
+        return self._stuffer.stuff(self.ends.end()) + self._stuffer.end()
 
 
 class Incoming:

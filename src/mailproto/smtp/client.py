@@ -195,9 +195,9 @@ class Client(ClientConnection[Event]):
                 most = self._ahead.offered.size if self._ahead.offered else None
                 if most and len(message) > most:
                     raise LocalProtocolError(f"DATA: larger than {most} octets")
-            case c.Bdat(data=bytes() as data):
-                ends = check_line_ends(self._ends_of_chunk(), data)
-                if command.last:
+            case c.Bdat(data=data):
+                ends = check_line_ends(self._ends_of_chunk(), data or b"")
+                if command.last and data is not None:
                     ends = check_line_ends(ends, b"\r\n")
                 self._chunk_ends = ends
 
@@ -261,7 +261,7 @@ class Client(ClientConnection[Event]):
                 self._begin_login(command)
                 return
             case c.Bdat(data=None):
-                self._body = Outgoing(self._ends_of_chunk(), command.size)
+                self._body = Outgoing(self._chunk_ends, command.size, last=command.last)
                 self._events.append(GoAhead(call, b""))
         self._write(command.write(), command.masked())
         if isinstance(command, c.Bdat) and command.data:
@@ -288,8 +288,8 @@ class Client(ClientConnection[Event]):
         if self._body is None or self._by_hand is None:
             raise LocalProtocolError(f"no text is awaited: {type(value).__name__}")
         if isinstance(value, Chunk):
-            self._chunk_ends = check_line_ends(self._chunk_ends, value.data)
             data = self._body.take(value.data)
+            self._chunk_ends = self._body.ends
             if data:
                 self._out.append(data)
         else:
@@ -530,9 +530,6 @@ class Client(ClientConnection[Event]):
     def _begin_text(self, call: Call[Any], reply: Reply) -> Event | None:
         message = call.command.message
         self._body = Outgoing(LineEnds(self.newlines), None)
-        self._chunk_ends = LineEnds(
-            Newlines.REJECT if self.newlines is Newlines.REJECT else Newlines.KEEP
-        )
         if self.state is not State.RCPT:
             # RFC 2920 3.1: "the client MUST send a single dot", the message to nobody.
             self._body = Outgoing(LineEnds(Newlines.KEEP), None)
