@@ -205,7 +205,13 @@ class Auth(SmtpCommand[Reply]):
 
     @classmethod
     def read(cls, argument: bytes) -> Self:
-        return cls(*read_auth(argument))
+        try:
+            mechanism, initial = read_auth(argument)
+        except UnicodeError:
+            raise
+        except ValueError as error:  # RFC 4954 4: 5.5.2 for what is not base64
+            raise refuse(str(error), 501, 5, 2) from error
+        return cls(mechanism, initial)
 
 
 # -- a transaction ---------------------------------------------------------------
