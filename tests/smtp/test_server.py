@@ -273,6 +273,8 @@ def test_enhanced_codes_where_they_were_announced() -> None:
         ("MAIL FROM:<> BY=0;R", "501 5.5.4"),
         ("MAIL FROM:<> HOLDFOR=3601", "501 5.5.4"),
         ("MAIL FROM:<> HOLDFOR=01", "501 5.5.4"),
+        ("MAIL FROM:<> HOLDFOR=121 BY=120;R", "501 5.5.4"),
+        ("MAIL FROM:<> HOLDFOR=1 BY=-1;N", "501 5.5.4"),
         ("MAIL FROM:<> HOLDUNTIL=2031-01-01T00:00:00Z", "501 5.5.4"),
         ("MAIL FROM:<> HOLDFOR=1 HOLDUNTIL=2029-01-01T00:00:00Z", "501 5.5.4"),
         ("MAIL FROM:<> MT-PRIORITY=10", "501 5.5.4"),
@@ -280,7 +282,9 @@ def test_enhanced_codes_where_they_were_announced() -> None:
         ("DATA", "503 5.5.1"),
         ("AUTH", "501 5.5.4"),
         ("AUTH CRAM-MD5", "504 5.5.4"),
-        ("AUTH PLAIN x", "501 5.5.4"),
+        ("AUTH PLAIN x", "501 5.5.2"),
+        ("AUTH PLAIN *", "501 5.5.2"),
+        ("AUTH \u00fc", "501 5.5.2"),
         ("STARTTLS", "502 5.5.1"),
         ("ATRN", "530 5.7.0"),
         ("XCLIENT LOGIN=x", "501 5.5.4"),
@@ -378,7 +382,7 @@ def test_what_was_offered() -> None:
     (rcpt,) = heard(server, "RCPT TO:<POSTMASTER> RRVS=2014-04-03T23:01:00+01:00;r")
     assert rcpt.recipient == "Postmaster"
     assert rcpt.get(smtp.Rrvs).action == "R"
-    (mail,) = heard(greeted(*ALL), "MAIL FROM:<> HOLDFOR=3600 BY=-5;N")
+    (mail,) = heard(greeted(*ALL), "MAIL FROM:<> HOLDFOR=3600 BY=3600;N")
     assert mail.get(smtp.HoldFor) == smtp.HoldFor(3600)
 
 

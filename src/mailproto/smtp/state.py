@@ -57,7 +57,7 @@ from .. import _connection
 from . import commands as c
 from . import extensions as x
 from .grammar import Mailbox
-from .parameters import Body, BodyType, RequireTls
+from .parameters import Body, BodyType, By, HoldFor, RequireTls
 from .responses import EhloData, EnhancedCode, Reply
 
 
@@ -268,6 +268,9 @@ class Progress:
         most = self.offered.limit("MAILMAX") if self.offered else None
         if most is not None and self.mails >= most:
             return no(452, f"only {most} messages in one session", 5, 3)
+        hold, by = command.get(HoldFor), command.get(By)
+        if hold is not None and by is not None and hold.seconds > by.seconds:
+            return no(501, "HOLDFOR is longer than BY (RFC 4865 5.2)", 5, 4)
         return self._why_not_parameters(command) if command.parameters else None
 
     def _why_not_rcpt(self, command: c.Rcpt) -> Reply | None:
