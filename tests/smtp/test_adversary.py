@@ -6,7 +6,9 @@ that he gets the message unless the server said so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+import tracemalloc
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +21,7 @@ from mailproto import (
     Bad,
     Chunk,
     End,
+    LimitExceeded,
     LocalProtocolError,
     RemoteProtocolError,
     Security,
@@ -37,6 +40,7 @@ from mailproto.smtp import (
     Rset,
     State,
 )
+from mailproto.testing import events
 from tests.wire import Wire
 
 NAMES = [f"r{n}@d{n % 3}.example" for n in range(6)]
@@ -268,3 +272,99 @@ def test_a_message_ends_where_the_client_ends_it(
         return
     assert wire.count(b"\r\n") == wire.count(b"\r") == wire.count(b"\n")
     assert (b"\r\n" + wire).find(b"\r\n.\r\n") == len(wire) - 3
+
+
+# -- without an end ----------------------------------------------------------------
+
+SMALL = smtp.Limits(
+    discarded=20_000, message=5_000, chunks=50, junk_commands=50, recipients=100
+)
+
+
+def drip(conn: Any, wire: Iterable[bytes]) -> None:
+    """Feed *conn*, and answer what it asks, until it has had enough."""
+    for data in wire:
+        conn.receive_data(data)
+        for happened in events(conn):
+            if isinstance(happened, RemoteProtocolError):
+                raise happened
+            if conn.side == "S" and not isinstance(happened, Chunk | Bdat):
+                conn.send(getattr(happened, "hint", Reply(250)))
+        conn.data_to_send()
+
+
+def room_until_it_is_stopped(conn: Any, wire: Iterable[bytes]) -> int:
+    """The octets of memory that are taken until there is a LimitExceeded."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(LimitExceeded):
+            drip(conn, wire)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def server_in(state: State) -> smtp.Server:
+    server = smtp.Server(Security.CLEARTEXT, limits=SMALL)
+    server.send(smtp.Greeting("mx"))
+    steps: list[tuple[State, bytes, Any]] = [
+        (State.START, b"EHLO x\r\n", EhloData("mx", (Extension("CHUNKING"),))),
+        (State.READY, b"MAIL FROM:<>\r\n", Reply(250)),
+        (State.MAIL, b"RCPT TO:<bob@example.org>\r\n", Reply(250)),
+        (State.RCPT, b"DATA\r\n", Reply(354)),
+    ]
+    for before, line, answer in steps:
+        if server.state is state:
+            break
+        assert server.state is before
+        server.receive_data(line)
+        server.next_event()
+        server.send(answer)
+    server.data_to_send()
+    return server
+
+
+@pytest.mark.parametrize(
+    ("state", "text"),
+    [
+        (State.READY, b"x"),
+        (State.READY, b"NOOP\r\n"),
+        (State.READY, b"\r\n"),
+        (State.READY, b"\r"),
+        (State.RCPT, b"BDAT 1\r\nx"),
+        (State.RCPT, b"BDAT 0\r\n"),
+        (State.READY, b"BDAT 1\r\nx"),
+        (State.MAIL, b"RCPT TO:<bob@example.org>\r\n"),
+        (State.CLOSED, b"x"),  # DATA
+        (State.CLOSED, b"\r\n.."),
+        (State.CLOSED, b"\r\n.\r"),
+    ],
+)
+def test_a_client_that_drips_for_ever_is_stopped(state: State, text: bytes) -> None:
+    """Octet by octet: there is an end to it, and nothing is gathered before."""
+    octets = (bytes((octet,)) for octet in itertools.cycle(text))
+    assert room_until_it_is_stopped(server_in(state), octets) < 200_000
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [b"250-a"],
+        [b"250-"],
+        [b"250-\x01"],
+        [b"250-" + b"x" * 8000],
+        [b"250-\xff", b"550-\tA  B"],
+        [b"250-AUTH=LOGIN"],
+        [b"250-" + b"a" * 600, b"251-"],
+    ],
+)
+@pytest.mark.parametrize("cut", [1, 100_000])
+def test_a_reply_without_an_end_is_stopped(lines: list[bytes], cut: int) -> None:
+    client = smtp.Client(Security.CLEARTEXT)
+    client.receive_data(b"220 mx\r\n")
+    client.next_event()
+    client.send(smtp.Ehlo("a.example"))
+    client.data_to_send()
+    wire = b"".join(line + b"\r\n" for line in lines)
+    pieces = [wire[at : at + cut] for at in range(0, len(wire), cut)]
+    assert room_until_it_is_stopped(client, itertools.cycle(pieces)) < 500_000

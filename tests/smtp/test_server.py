@@ -398,6 +398,14 @@ def test_rfc_9422_limits_bind_the_client() -> None:
     assert bad(server, "MAIL FROM:<>") == "452 4.5.3"
 
 
+def test_a_mail_that_is_refused_counts() -> None:
+    """RFC 9422 4.1: MAILMAX is of MAIL commands."""
+    server = greeted("LIMITS MAILMAX=1")
+    heard(server, "MAIL FROM:<>")
+    server.send(Reply(550, "no"))
+    assert bad(server, "MAIL FROM:<>") == "452 4.5.3"
+
+
 def test_tls_may_be_demanded() -> None:
     """RFC 3207 4."""
     server = greeted("STARTTLS", "AUTH PLAIN", security=Security.STARTTLS)
