@@ -218,7 +218,8 @@ class Conversation(RuleBasedStateMachine):
                 self.check_answer(call.command, answer)
 
     def check_answer(self, command: Any, answer: Any) -> None:
-        if isinstance(answer, Reply) and answer.code == 421:
+        last = answer.replies[-1:] if isinstance(answer, smtp.Deliveries) else [answer]
+        if any(isinstance(each, Reply) and each.code == 421 for each in last):
             assert self.client.state is State.CLOSED
         elif not self.given:
             assert isinstance(command, Bdat)  # it was not said at all
