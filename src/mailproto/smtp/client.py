@@ -221,9 +221,8 @@ class Client(ClientConnection[Event]):
         while self._held:
             if self._in_flight:
                 last = self._in_flight[-1]
-                open_text = last is self._by_hand
                 ends = last.command.ends_group and not self._body_said
-                if not pipelining or ends or open_text:
+                if not pipelining or ends:
                     return
             call = self._held[0]
             if isinstance(call.command, c.Content) and call.command.verb != b"DATA":
