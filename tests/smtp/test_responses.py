@@ -44,15 +44,21 @@ def test_a_reply() -> None:
 @pytest.mark.parametrize(
     "lines",
     [
-        (b"250-a",), (b"250 a", b"250 b"), (b"250-a", b"251 b"), (b"2500 a",),
+        (), (b"250-a",), (b"250 a", b"250 b"), (b"250 a", b"250 a"), (b"250-a", b"251 b"), (b"2500 a",),
         (b"25 a",), (b"250_a",), (b"",), (b"199 a",), (b"260 a",), (b"600 a",),
         (b"250 a\nb",),
         (b"250 a\0",), (b"250-a", b"250-b"), ("\u0662\u0665\u0660 a".encode(),),
     ],
 )  # fmt: skip
 def test_no_reply(lines: tuple[bytes, ...]) -> None:
-    with pytest.raises(ValueError):
-        Reply.read(*lines)
+    for kind in (Reply, Greeting, EhloData):
+        with pytest.raises(ValueError):
+            kind.read(*lines)
+
+
+def test_ehlo_is_granted_by_250_only() -> None:
+    with pytest.raises(ValueError, match="250"):
+        EhloData.read(b"251-mx", b"251 DSN")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ they should be.  Faults of real servers are not tolerated here but mended before
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -98,6 +98,16 @@ def split_line(line: bytes) -> tuple[int, bool, bytes]:
     return int(found[1]), found[2] == b"-", found[3] or b""
 
 
+def split_reply(lines: Sequence[bytes]) -> tuple[int, list[bytes]]:
+    """The code of a whole reply, and the text of each of its lines."""
+    split = [split_line(line) for line in lines]
+    if [more for _, more, _ in split] != [True] * (len(split) - 1) + [False]:
+        raise ValueError("a hyphen stands on every line of a reply but the last")
+    if len({code for code, _, _ in split}) != 1:
+        raise ValueError("every line of a reply has the same code")
+    return split[0][0], [text for _, _, text in split]
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """RFC 5321 4.2: what a server says to a command, in one line or several.
@@ -156,14 +166,7 @@ class Reply:
 
     @classmethod
     def read(cls, *lines: bytes) -> Self:
-        split = [split_line(line) for line in lines]
-        if any(
-            more == (line == split[-1]) for line in split[:-1] for more in line[1:2]
-        ):
-            raise ValueError("a hyphen stands on every line of a reply but the last")
-        if len({code for code, _, _ in split}) != 1 or split[-1][1]:
-            raise ValueError("every line of a reply has the same code")
-        return cls.join(split[0][0], [text for _, _, text in split])
+        return cls.join(*split_reply(lines))
 
     @classmethod
     def join(cls, code: int, texts: Iterable[bytes]) -> Self:
@@ -384,8 +387,11 @@ class EhloData:
 
     @classmethod
     def read(cls, *lines: bytes) -> Self:
-        reply = [read_text(split_line(line)[2]) for line in lines]
-        return cls.join(reply[0], map(Extension.read, reply[1:]))
+        code, texts = split_reply(lines)
+        if code != 250:
+            raise ValueError("EHLO is granted by 250")
+        first, *rest = map(read_text, texts)
+        return cls.join(first, map(Extension.read, rest))
 
     @classmethod
     def join(cls, first: str, extensions: Iterable[Extension]) -> Self:
