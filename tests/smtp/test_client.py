@@ -144,6 +144,21 @@ def test_ehlo_tells_what_there_is() -> None:
     assert client.capabilities.size is None
 
 
+def test_what_made_the_server_hang_up_is_told() -> None:
+    client = greeted("PIPELINING")
+    for command in (ANN, BOB, Data(b"x")):
+        client.send(command)
+    told(client, "250 ok", "550 5.1.1 no such user")
+    client.receive_data(b"")
+    (error,) = events(client)
+    assert "before DATA was answered" in str(error)
+    assert "550 5.1.1 no such user" in str(error)
+    client = greeted()
+    client.send(Noop())
+    client.receive_data(b"")
+    assert str(events(client)[0]).endswith("before NOOP was answered")
+
+
 def test_what_a_command_is_worth() -> None:
     client = greeted()
     ehlo = client.send(Ehlo("a.example"))

@@ -89,7 +89,7 @@ class Client(ClientConnection[Event]):
         self._events: deque[Event] = deque()  # to be handed over first
         self._login: Login | None = None  # the AUTH that is going on
         self._recipients: list[str] = []  # accepted, of this transaction
-        self._failed = Reply(503)  # what the last refused chunk was told
+        self._failed: Reply | None = None  # the last refusal
         # Of what was written, how much data_to_send has handed out:
         self._taken = 0  # commands, of those in flight
         self._unsaid: Call[Any] | None = None  # whose end of text, or response, is not
@@ -243,7 +243,7 @@ class Client(ClientConnection[Event]):
         """
         if self._now.state in (State.RCPT, State.CHUNKS):
             return False
-        answer: Answer = self._failed
+        answer: Answer = self._failed or Reply(503)
         if self._now.state is State.MAIL and self.dialect.lmtp:
             answer = Deliveries()
         self._held.popleft()
@@ -588,7 +588,10 @@ class Client(ClientConnection[Event]):
             return self._complete(self._in_flight[0], self._due)
         if self._in_flight:
             name = self._in_flight[0].command.verb.decode()
-            raise RemoteProtocolError(f"connection closed before {name} was answered")
+            why = f" (the last refusal: {self._failed})" if self._failed else ""
+            raise RemoteProtocolError(
+                f"connection closed before {name} was answered{why}"
+            )
         if self.state not in (State.CLOSED, State.REFUSED):
             raise RemoteProtocolError(
                 f"connection closed by the server in {self.state.name}"
