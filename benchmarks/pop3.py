@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 import io
+import itertools
 import poplib
-import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mailproto import Chunk, Part, Security, pop3
 from mailproto._connection import Signal
 
+from .corpus import READ_SIZE, message, reads, stuffed
 from .harness import Contestant, Row
 
-READ_SIZE = 65536
-
-
-def message(seed: int, size: int) -> bytes:
-    """Prose with a dot at the start of every tenth line, about *size* octets."""
-    rng = random.Random(seed)
-    words = ("the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog")
-    lines = [b"Subject: message %d" % seed, b""]
-    while size > 0:
-        line = " ".join(rng.choices(words, k=rng.randint(1, 14))).encode()
-        lines.append(b"." + line if rng.random() < 0.1 else line)
-        size -= len(line) + 2
-    return b"\r\n".join(lines) + b"\r\n"
-
-
-def stuffed(text: bytes) -> bytes:
-    return b"+OK\r\n" + text.replace(b"\r\n.", b"\r\n..") + b".\r\n"
-
-
-def reads(wire: bytes, size: int = READ_SIZE) -> list[bytes]:
-    return [wire[at : at + size] for at in range(0, len(wire), size)]
+OK = b"+OK\r\n"
 
 
 def client() -> pop3.Client:
@@ -52,7 +33,7 @@ def client() -> pop3.Client:
     return conn
 
 
-def events(conn: pop3.Client, wire: list[bytes]) -> Iterator[Any]:
+def events(conn: pop3.Client, wire: Iterable[bytes]) -> Iterator[Any]:
     for data in wire:
         conn.receive_data(data)
         while not isinstance(event := conn.next_event(), Signal):
@@ -117,7 +98,7 @@ def poplib_capa(wire: bytes, count: int) -> list[dict[str, list[str]]]:
 def rows(scale: float) -> list[Row]:
     count = max(4, int(400 * scale))
     bodies = [message(seed, 20_000) for seed in range(count)]
-    retr = b"".join(map(stuffed, bodies))
+    retr = b"".join(OK + stuffed(body) for body in bodies)
     retr_reads = reads(retr)
     size = max(100, int(50_000 * scale))
     numbers = [(n, 1000 + n * 7919 % 100_000) for n in range(1, size + 1)]
@@ -166,10 +147,24 @@ def growing(chunk: int) -> dict[str, Any]:
     """Work whose time must grow with the bytes, and no faster, in *chunk*s of them."""
 
     def retr(size: int) -> None:
-        stream(1, reads(stuffed(message(1, size)), chunk))
+        stream(1, reads(OK + stuffed(message(1, size)), chunk))
 
     def listing(size: int) -> None:
         wire = b"+OK\r\n" + b"1 120\r\n" * (size // 7) + b".\r\n"
         collect(pop3.List(), 1, reads(wire, chunk))
 
     return {"pop3.retr": retr, "pop3.list": listing}
+
+
+def streaming() -> dict[str, Any]:
+    """Work that must not keep what goes by, whatever its size."""
+
+    def retr(size: int) -> None:
+        conn = client()
+        conn.send(pop3.Retr(1))
+        piece = message(1, READ_SIZE).replace(b"\r\n.", b"\r\n..")
+        wire = itertools.repeat(piece, size // len(piece))
+        for _ in events(conn, itertools.chain([OK], wire, [b".\r\n"])):
+            pass
+
+    return {"pop3.retr": retr}

@@ -77,6 +77,7 @@ def answer(event: Any) -> list[Any]:
 
 
 Answer = Callable[[Any], list[Any]]
+MACHINE = {"dialect", "proxied"}
 
 
 def sync_handler(answer: Answer) -> Callable[[Any], None]:
@@ -107,12 +108,15 @@ def serving(
     handler: Any = None,
     **options: Any,
 ) -> Iterator[int]:
-    """A server of that *kind*, in a thread; its port."""
+    """A server of that *kind*, in a thread; its port.
+
+    *options* are those of the machine, and of ``serve``.
+    """
     options.setdefault("tls", server_tls())
-    dialect = options.pop("dialect", pop3.STANDARD)
+    machine = {name: options.pop(name) for name in MACHINE & options.keys()}
 
     def make() -> pop3.Server:
-        return pop3.Server(security, dialect=dialect)
+        return pop3.Server(security, **machine)
 
     if kind == "sync":
         with mailproto.sync.serve(

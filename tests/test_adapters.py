@@ -58,6 +58,7 @@ def test_a_whole_session(kind: str, server: str, security: Security) -> None:
         conn = pop3.Client(security)
         async with await connect(kind, conn, port) as session:
             assert session.greeting == pop3.Greeting("ready")
+            assert session.peer == ("127.0.0.1", port)
             assert await session.run(pop3.log_in(conn, "ann", PASSWORD)) == "USER"
             assert conn.tls is (security is not Security.CLEARTEXT)
             assert (session.ssl_object is not None) is conn.tls

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import time
 import tracemalloc
 
@@ -141,3 +142,39 @@ def test_time_grows_with_the_bytes_and_no_faster(size: int, text: bytes) -> None
     amount = 40_000 * min(size, 50)
     ratio = min(seconds(4 * amount) / seconds(amount) for _ in range(3))
     assert ratio < 10  # quadratic: 16
+
+
+def test_lines_can_be_looked_at_and_dropped() -> None:
+    buffer = fed(b"one\r\ntwo\r\nthr")
+    assert buffer.peek_lines() == [b"one", b"two"]
+    buffer.feed(b"ee\r\n")
+    assert len(buffer) == 17
+    buffer.drop(5)
+    assert buffer.peek_lines() == [b"two"]
+    assert buffer.take_line(99, "line") == b"two"
+    assert buffer.peek_lines() == []  # its end is in the next read
+    assert buffer.take_line(99, "line") == b"three"
+    assert buffer.peek_lines() == []
+    assert len(buffer) == 0
+
+
+def test_no_more_is_looked_at_than_a_few_thousand_octets() -> None:
+    buffer = fed(b"a line\r\n" * 100_000)
+    assert 0 < len(buffer.peek_lines()) < 1000
+
+
+def test_a_half_line_is_not_looked_at() -> None:
+    buffer = fed(b"o")
+    assert buffer.take_line(99, "line") is None
+    buffer.feed(b"ne\r\ntwo\r\n")
+    assert buffer.peek_lines() == []
+    assert buffer.take_line(99, "line") == b"one"
+    assert buffer.peek_lines() == [b"two"]
+
+
+def test_bytes_are_taken_until_something_is_found() -> None:
+    find = re.compile(b"b+").search
+    buffer = fed(b"aabbcc")
+    assert buffer.take(99, find) == b"aabb"
+    assert buffer.take(99, find) == b"cc"
+    assert fed(b"aabb").take(3, find) == b"aab"

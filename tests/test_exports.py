@@ -62,9 +62,11 @@ def test_every_command_names_its_rfc() -> None:
 FLOORS = [
     {"errors"},
     {"_buffer", "_command"},
+    {"_proxy"},
     {"_dots", "_connection", "sasl"},
     {"_login", "services", "testing", "_session"},
     {"pop3", "smtp", "_async"},
+    {"_blocking"},
     {"sync", "asyncio", "trio"},
     {"embedded", "cli", "progress", "storage"},
 ]

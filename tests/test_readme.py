@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from mailproto import Security, pop3, sync
+from mailproto import Security, pop3, smtp, sync
 from mailproto.embedded import MailServer
 
 ROOT = Path(__file__).parent.parent
@@ -119,10 +119,19 @@ def check_sansio(world: World, stack: ExitStack) -> None:
         assert call.result().stls
 
 
+def check_filter(world: World, stack: ExitStack) -> None:
+    for text, refused in ((b"\r\n\r\nTVqQAAMA", True), (b"\r\n\r\nTVq", False)):
+        judge = world.names["NoPrograms"](smtp.Mail(""), ())
+        for octet in text:
+            judge.feed(bytes([octet]))
+        assert (judge.verdict() is not None) is refused
+
+
 CHECKS: dict[str, Callable[[World, ExitStack], None]] = {
     "README.md": check_readme,
     "servers.md": check_servers,
     "sansio.md": check_sansio,
+    "filter.md": check_filter,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from mailproto import (
     smtp,
     sync,
 )
+from mailproto._async import AsyncSession
 from mailproto.pop3 import Quirk, State
 
 
@@ -132,3 +134,35 @@ def test_a_server_that_was_given_no_context_says_so() -> None:
     session = sync.Session(pop3.Server(Security.IMPLICIT), ours)
     with theirs, session, refused:
         session.greet()
+
+
+class Stuck(AsyncSession[pop3.Client]):
+    """A session whose first write is given up."""
+
+    writes = 0
+
+    async def _write(self) -> bool:
+        self.writes += 1
+        if self.writes == 1:
+            raise asyncio.CancelledError
+        return False
+
+    async def _read(self) -> None:
+        pytest.fail("there is an event to be had")
+
+    async def _start_tls(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+def test_a_wait_given_up_amid_writing_loses_no_event() -> None:
+    async def main() -> None:
+        conn = pop3.Client(Security.CLEARTEXT)
+        conn.receive_data(b"+OK\r\n")
+        session = Stuck(conn)
+        with pytest.raises(asyncio.CancelledError):
+            await session.next_event()
+        assert await session.next_event() == pop3.Greeting("")
+        assert session.writes == 2
+
+    asyncio.run(main())

@@ -35,6 +35,7 @@ from ._connection import (
     ServerConnection,
     Signal,
 )
+from ._proxy import ProxyHeader, ProxyTransport
 from .errors import (
     CommandFailed,
     LimitExceeded,
@@ -69,6 +70,8 @@ __all__ = [
     "MailError",
     "Part",
     "Pipelined",
+    "ProxyHeader",
+    "ProxyTransport",
     "Relay",
     "RemoteProtocolError",
     "Script",

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, Self, TypeVar
 
 from ._command import Command, Flow, Script
-from ._connection import NEED_DATA, START_TLS, ClientConnection
+from ._connection import NEED_DATA, START_TLS, ClientConnection, Signal
 from ._session import Conn, Handed, SessionCore, Talk, greeted, one
 
 R = TypeVar("R")
@@ -102,8 +102,11 @@ class AsyncSession(SessionCore[Conn]):
 
     async def _event(self) -> Any:
         while True:
-            event = self.conn.next_event()
+            # A wait that is given up amid writing must not lose what was handed over.
+            event = self._handed or self.conn.next_event()
+            self._handed = None if isinstance(event, Signal) else event
             heard = await self._write()
+            self._handed = None
             if event is NEED_DATA:
                 if not heard:
                     await self._read()
@@ -114,14 +117,16 @@ class AsyncSession(SessionCore[Conn]):
                 return event
 
     async def _greet(self) -> None:
-        """A client waits for the greeting, a server for its handshake."""
+        """A client waits for the greeting, a server for what comes before its own."""
         with self._operation():
             if isinstance(self.conn, ClientConnection):
                 while not hasattr(event := await self._event(), "ok"):
                     self._leave(event)  # a Deviation
                 self.greeting = greeted(event)
-            elif self.conn.tls_due:
-                await self._start_tls()
+            else:
+                while (signal := self.conn.next_event()) in (NEED_DATA, START_TLS):
+                    wait = self._read if signal is NEED_DATA else self._start_tls
+                    await wait()
 
     @abstractmethod
     async def _write(self) -> bool:

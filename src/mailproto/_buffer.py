@@ -8,29 +8,34 @@ the time is linear in the bytes, however they are cut.
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from .errors import LimitExceeded
 
+Search: TypeAlias = Callable[[bytes, int, int], re.Match[bytes] | None]
+
+AHEAD: Final = 2048  # octets that are looked at for lines at once
 TINY: Final = 512  # octets that pieces are joined to, while they wait
 
 
 class ReceiveBuffer:
     """A queue of bytes.  Only CRLF ends a line."""
 
-    __slots__ = ("_cut", "_data", "_later", "_length", "_start", "eof")
+    __slots__ = ("_cut", "_data", "_later", "_start", "_waiting", "eof")
 
     def __init__(self) -> None:
         self._cut = bytearray()  # the beginning of a line, searched already
         self._data = b""  # the read at hand ...
         self._start = 0  # ... of which this much is used up
         self._later: deque[bytes] = deque()  # reads not looked at yet
-        self._length = 0
+        self._waiting = 0  # octets of those
         self.eof = False
 
     def __len__(self) -> int:
-        return self._length
+        return len(self._cut) + len(self._data) - self._start + self._waiting
 
     def __bytes__(self) -> bytes:
         return b"".join((self._cut, self._data[self._start :], *self._later))
@@ -41,7 +46,7 @@ class ReceiveBuffer:
         Only tiny pieces are joined: each by itself would cost more than it holds.
         """
         piece = bytes(data)
-        self._length += len(piece)
+        self._waiting += len(piece)
         if self._later and len(self._later[-1]) + len(piece) <= TINY:
             self._later[-1] += piece
         else:
@@ -53,24 +58,36 @@ class ReceiveBuffer:
         Raises LimitExceeded(*name*) for a line of more than *limit* octets, CRLF
         included, as soon as that many are here.  Nothing is lost by it.
         """
+        start = self._start
+        end = self._data.find(b"\r\n", start)
+        if end >= 0 and not self._cut and end + 2 - start <= limit:
+            self._start = end + 2  # all but a few lines are whole within a read
+            return self._data[start:end]
         while True:
             end = self._line_end()
             size = len(self._cut) + (end or len(self._data)) - self._start
             if size > limit or (size == limit and not end):
                 raise LimitExceeded(name, limit, f"line longer than {limit} octets")
-            if not end:
-                if not self._cut_off():
-                    return None
-                continue
-            if self._cut:
+            if end:
                 self._cut += self._data[self._start : end]
                 line = bytes(self._cut[:-2])
                 self._cut.clear()
-            else:
-                line = self._data[self._start : end - 2]
-            self._start = end
-            self._length -= size
-            return line
+                self._start = end
+                return line
+            if not self._cut_off():
+                return None
+
+    def peek_lines(self) -> list[bytes]:
+        """The next lines, without their CRLF; not all that are here, or none."""
+        if self._cut or (self._start == len(self._data) and not self._next_read()):
+            return []
+        lines = self._data[self._start : self._start + AHEAD].split(b"\r\n")
+        lines.pop()  # it has no end yet
+        return lines
+
+    def drop(self, count: int) -> None:
+        """Forget the first *count* octets of what ``peek_lines`` gave."""
+        self._start += count
 
     def skip_line(self) -> bool:
         """Forget what is here of the next line; whether its end was among it."""
@@ -78,22 +95,21 @@ class ReceiveBuffer:
             end = self._line_end()
             if not end and self._cut_off():
                 continue
-            self._length -= len(self._cut) + end - self._start
             if end:
                 self._start = end
                 self._cut.clear()
                 return True
             if self._cut.endswith(b"\r"):  # half of a line end
                 self._cut[:] = b"\r"
-                self._length += 1
             else:
                 self._cut.clear()
             return False
 
-    def take(self, at_most: int) -> bytes:
+    def take(self, at_most: int, until: Search | None = None) -> bytes:
         """Up to *at_most* of the bytes that are here; ``b""`` when there are none.
 
-        A read that fits is handed on as the object that came in.
+        What *until* finds among them is the last of them.  A read that fits is handed
+        on as the object that came in.
         """
         if self._cut:
             self._data = bytes(self._cut) + self._data[self._start :]
@@ -102,15 +118,16 @@ class ReceiveBuffer:
         elif self._start == len(self._data) and not self._next_read():
             return b""
         end = min(self._start + at_most, len(self._data))
+        if until is not None:
+            found = until(self._data, self._start, end)
+            end = end if found is None else found.end()
         data = self._data[self._start : end]
         self._start = end
-        self._length -= len(data)
         return data
 
     def untake(self, count: int) -> None:
         """Put back the last *count* of the bytes that the last ``take`` gave."""
         self._start -= count
-        self._length += count
 
     def _line_end(self) -> int:
         """Where in the read at hand the next line ends, behind its LF, or 0."""
@@ -128,4 +145,5 @@ class ReceiveBuffer:
         self._data, self._start = b"", 0
         while self._later and not self._data:
             self._data = self._later.popleft()
+            self._waiting -= len(self._data)
         return bool(self._data)

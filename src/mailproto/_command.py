@@ -16,6 +16,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
+from ._values import hot_value
 from .errors import CommandFailed, LimitExceeded, MailError
 
 R = TypeVar("R", covariant=True)
@@ -76,15 +77,14 @@ class Call(Generic[T]):
 
         Raises LimitExceeded("collected") for more data than that allows.
         """
-        match event:
-            case Completed(call=call) if call is self:
-                self._answer = event.answer
-            case Part(call=call) if call is self:
-                self._collect(event.value)
-            case _ if self.command.claims(event):
-                self._collect(event)
-            case _:
-                return False
+        if isinstance(event, Part) and event.call is self:
+            self._collect(event.value)
+        elif isinstance(event, Completed) and event.call is self:
+            self._answer = event.answer
+        elif self.command.claims(event):
+            self._collect(event)
+        else:
+            return False
         return True
 
     def _collect(self, value: Any) -> None:
@@ -108,7 +108,7 @@ class Call(Generic[T]):
 # -- events of a client ----------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class Part(Generic[T]):
     """One more piece of the answer to *call*."""
 
@@ -124,7 +124,7 @@ class GoAhead:
     data: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class Completed(Generic[A]):
     """*call* is over, and *answer* is how it went."""
 
@@ -151,7 +151,7 @@ class Deviation:
 # -- events and values of both ---------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class Chunk:
     """Some octets of a message, never none; where they are cut means nothing."""
 

@@ -29,6 +29,7 @@ from typing import Any, ClassVar, Final, Generic, Literal, Protocol, TypeVar
 
 from ._buffer import ReceiveBuffer
 from ._command import Bad, Call, Command
+from ._proxy import ProxyHeader, take_header
 from .errors import LimitExceeded, LocalProtocolError, RemoteProtocolError
 
 Sent = TypeVar("Sent", contravariant=True)
@@ -81,6 +82,8 @@ class Limits:
     sasl_rounds: int = 10
     #: octets of one SASL line, base64 and CRLF included (RFC 4954 4)
     sasl_line: int = 12_288
+    #: octets that a PROXY header says that it has, besides its first 16
+    proxy: int = 4096
 
     def __post_init__(self) -> None:
         for entry in fields(self):
@@ -102,6 +105,7 @@ class Connection(ABC, Generic[Sent, Event]):
         self._in = ReceiveBuffer()
         self._out: list[bytes] = []
         self._await_tls = security is Security.IMPLICIT
+        self._wants_tls = security is Security.STARTTLS
         self._failure: RemoteProtocolError | None = None
         self._base_limits = limits
         #: told who speaks ("C" or "S") and what: one line without its CRLF, or a
@@ -132,7 +136,7 @@ class Connection(ABC, Generic[Sent, Event]):
     @property
     def tls_demanded(self) -> bool:
         """Whether nothing of worth may be said yet, for want of TLS."""
-        return self.security is Security.STARTTLS and not self.tls
+        return not self.tls and self._wants_tls
 
     @property
     def tls_due(self) -> bool:
@@ -255,7 +259,9 @@ A = TypeVar("A", bound=LastWord)
 # What web browsers and scanners say to a mail server: RFC 9110 9, and WebDAV's.  A
 # body that follows may well be a conversation in our protocol, so the first such
 # line is the last (the cross-protocol attack of ALPACA, 2021).
-_HTTP = re.compile(rb"[A-Z]+ [^ ]+ HTTP/[0-9.]+|(GET|POST|PUT|CONNECT|HEAD|OPTIONS) .*")
+_HTTP = re.compile(
+    rb"[A-Z]++ [^ ]++ HTTP/[0-9.]|(?:GET|POST|PUT|CONNECT|HEAD|OPTIONS) "
+)
 
 
 class ServerConnection(Connection[Sent, Event], Generic[Sent, Event, A]):
@@ -263,12 +269,21 @@ class ServerConnection(Connection[Sent, Event], Generic[Sent, Event, A]):
 
     It takes one command at a time: until that is answered, next_event is PAUSED
     and what a pipelining client has sent meanwhile waits in the buffer.
+
+    With *proxied*, a trusted proxy says first who its client is: nothing can be said
+    before that, no TLS starts, and then ``proxy_header`` has it.
     """
 
     side = "S"
 
-    def __init__(self, security: Security, limits: Limits) -> None:
+    def __init__(
+        self, security: Security, limits: Limits, *, proxied: bool = False
+    ) -> None:
         super().__init__(security, limits)
+        #: who the client is behind the proxy; ``None``: there is none, or not yet
+        self.proxy_header: ProxyHeader | None = None
+        self._proxied = proxied  # and the header is still to come
+        self._await_tls &= not proxied
         self._bad_commands = 0
         self._failed_logins = 0
         self._too_long: LimitExceeded | None = None  # a line that is being skipped
@@ -280,6 +295,8 @@ class ServerConnection(Connection[Sent, Event], Generic[Sent, Event, A]):
         On a connection that has failed, its failure's hint can be sent, once.
         """
         if self._failure is None:
+            if self._proxied:
+                raise LocalProtocolError("the header of the proxy comes first")
             self._say(value)
             return
         hint: Any = self._failure.hint
@@ -288,6 +305,26 @@ class ServerConnection(Connection[Sent, Event], Generic[Sent, Event, A]):
             raise self._failure
         self._failure.hint = None
         self._write(hint.write())
+
+    def next_event(self) -> Event | Signal:
+        """The next event, or the signal that tells what must happen first.
+
+        Raises RemoteProtocolError, and then the same one for ever.
+        """
+        if self._proxied and self._failure is None:
+            try:
+                self.proxy_header = take_header(self._in, self._base_limits.proxy)
+            except RemoteProtocolError as failure:
+                self._fail(failure)
+            if self.proxy_header is not None:
+                self._proxied = False
+                if self.security is Security.IMPLICIT:
+                    self._start_tls()
+            elif self._in.eof:
+                self._fail(RemoteProtocolError("connection closed in a PROXY header"))
+            elif self._failure is None:
+                return NEED_DATA
+        return super().next_event()
 
     @abstractmethod
     def _say(self, value: Sent) -> None:

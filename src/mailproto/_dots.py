@@ -19,7 +19,10 @@ from ._buffer import ReceiveBuffer
 
 CHUNK: Final = 65536  # octets handed on at once: one read of an adapter
 END: Final = b"\r\n.\r\n"
-_find_end = re.compile(re.escape(END)).search  # a third faster than bytes.find
+# For so short a pattern, regular expressions are faster than the methods of bytes: to
+# search takes two thirds, to split and join two thirds, and half of replace.
+_find_end = re.compile(re.escape(END)).search
+_split_dots = re.compile(rb"\r\n\.").split
 
 
 class Unstuffer:
@@ -39,12 +42,16 @@ class Unstuffer:
         ``(b"", False)``: more bytes are needed.  What follows the end stays in
         the buffer.
         """
-        while data := buffer.take(CHUNK):
-            text = self._held + data if self._held else data
-            found = _find_end(text)
-            if found is not None:
-                buffer.untake(len(text) - found.end())
-                return self._unstuff(text, found.start() + 2), True
+        while data := buffer.take(CHUNK, _find_end):
+            text, ended = data, data.endswith(END)
+            if self._held:
+                text = self._held + data
+                found = _find_end(text, 0, len(self._held) + len(END) - 1)
+                if found is not None:  # it had begun before
+                    buffer.untake(len(text) - found.end())
+                    text, ended = text[: found.end()], True
+            if ended:
+                return self._unstuff(text, len(text) - len(b".\r\n")), True
             kept = next((n for n in (4, 3, 2, 1) if text.endswith(END[:n])), 0)
             self._held = END[:kept]
             if kept == len(text):
@@ -56,9 +63,8 @@ class Unstuffer:
         return b"", False
 
     def _unstuff(self, text: bytes, end: int) -> bytes:
-        parts = text[:end].split(b"\r\n.")
+        parts = _split_dots(text[:end])
         # Of one part, split and slices give the very object: nothing is copied.
-        # To split and join takes half the time of replace.
         text = parts[0] if len(parts) == 1 else b"\r\n".join(parts)
         return text[self._unreal :]
 
@@ -75,12 +81,13 @@ class Stuffer:
         """*data* as it goes on the wire: the very object, if no line needs a dot."""
         if not data:
             return data
-        stuffed = data.replace(b"\r\n.", b"\r\n..") if b"\r\n." in data else data
-        if self._tail == b"\r\n" and data[0] == 0x2E:
+        parts = _split_dots(data)
+        stuffed = data if len(parts) == 1 else b"\r\n..".join(parts)
+        if data[0] == 0x2E and self._tail == b"\r\n":
             stuffed = b"." + stuffed
-        elif self._tail.endswith(b"\r") and data.startswith(b"\n."):
+        elif data[0] == 0x0A and self._tail.endswith(b"\r") and data[1:2] == b".":
             stuffed = b"\n." + stuffed[1:]
-        self._tail = (self._tail + data[-2:])[-2:]
+        self._tail = data[-2:] if len(data) > 1 else self._tail[-1:] + data
         return stuffed
 
     def end(self) -> bytes:

@@ -114,6 +114,17 @@ class Login:
         self.unsaid = None
         return coded
 
+    def first_line(self, mechanism: str, most: int) -> tuple[bytes, bytes]:
+        """AUTH, and the first response if that leaves it *most* octets or less.
+
+        Then the same as a transcript may show it.
+        """
+        line = b"AUTH " + mechanism.encode("ascii")
+        initial = self.initial(most - len(line) - len(b" \r\n"))
+        if initial is None:
+            return line + b"\r\n", line
+        return line + b" " + initial + b"\r\n", line + b" ****"
+
     def respond(self, challenge: bytes) -> bytes | None:
         """The response to *challenge*; ``None``: cancel the log-in.
 

@@ -69,6 +69,7 @@ class SessionCore(Generic[Conn]):
         #: events that answered nothing that was asked, oldest first
         self.unclaimed: deque[Any] = deque()
         self._given_up: set[Call[Any]] = set()
+        self._handed: Any = None  # an event that nobody has got yet
         self._owned = False
         self._closed: str | None = None  # and why
 

@@ -1,8 +1,7 @@
 """asyncio transports under any mailproto connection.
 
-No StreamReader: its buffer would stand between the socket and the connection, and
-what waits there before a handshake is handed out after it, as if it had come through
-TLS.
+No StreamReader: its buffer would stand between the socket and the connection, and what
+waits there before a handshake is handed out after it, as if it had come through TLS.
 """
 
 from __future__ import annotations
@@ -16,13 +15,7 @@ from typing import Any, TypeVar, cast
 
 from ._async import AsyncSession
 from ._connection import Connection
-from ._session import (
-    GRACE,
-    HANDSHAKE,
-    HIGH_WATER,
-    Conn,
-    last_word,
-)
+from ._session import GRACE, HANDSHAKE, HIGH_WATER, Conn, last_word
 
 AnyConn = TypeVar("AnyConn", bound=Connection[Any, Any])
 _log = logging.getLogger(__name__)
@@ -58,6 +51,12 @@ class Session(AsyncSession[Conn], asyncio.Protocol):
         """For the certificate, the channel binding, the version of TLS."""
         found: ssl.SSLObject | None = self._transport.get_extra_info("ssl_object")
         return found
+
+    @property
+    def peer(self) -> tuple[str, int]:
+        """The address at the other end of the socket, and the port."""
+        host, port, *_ = self._transport.get_extra_info("peername")
+        return host, port
 
     async def close(self) -> None:
         """Close at once.  What the protocol says at the end, a QUIT, you ``run``."""

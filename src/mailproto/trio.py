@@ -13,13 +13,7 @@ import trio
 
 from ._async import AsyncSession
 from ._connection import Connection
-from ._session import (
-    GRACE,
-    HANDSHAKE,
-    READ_SIZE,
-    Conn,
-    last_word,
-)
+from ._session import GRACE, HANDSHAKE, READ_SIZE, Conn, last_word
 
 AnyConn = TypeVar("AnyConn", bound=Connection[Any, Any])
 _log = logging.getLogger(__name__)
@@ -51,6 +45,15 @@ class Session(AsyncSession[Conn]):
     def ssl_object(self) -> trio.SSLStream[trio.abc.Stream] | None:
         """For the certificate, the channel binding, the version of TLS."""
         return self._stream if isinstance(self._stream, trio.SSLStream) else None
+
+    @property
+    def peer(self) -> tuple[str, int]:
+        """The address at the other end of the socket, and the port."""
+        stream: Any = self._stream
+        while isinstance(stream, trio.SSLStream):
+            stream = stream.transport_stream
+        host, port, *_ = stream.socket.getpeername()
+        return host, port
 
     async def close(self) -> None:
         """Close at once.  What the protocol says at the end, a QUIT, you ``run``."""

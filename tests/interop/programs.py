@@ -2,15 +2,23 @@
 
 import os
 import shutil
+import stat
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 PACKAGES = {
     "dovecot": "dovecot-pop3d dovecot-imapd dovecot-lmtpd",
     "curl": "curl",
     "fetchmail": "fetchmail",
     "mpop": "mpop",
+    "msmtp": "msmtp",
+    "postconf": "postfix",
+    "swaks": "swaks libnet-ssleay-perl",
 }
 """Program -> the packages that bring it."""
 
@@ -18,8 +26,19 @@ PROGRAM_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"]
 """Servers live in /usr/sbin, which an ordinary user's PATH lacks."""
 
 
-class MissingProgram(Exception):
-    """A program is not installed. Whether that fails or skips a test: conftest.py."""
+class Unavailable(Exception):
+    """A program cannot run here. Whether that fails or skips a test: conftest.py."""
+
+
+class NeedsRoot(Unavailable):
+    """A program is there, but only root can run it."""
+
+    def __init__(self, program: str) -> None:
+        super().__init__(f"{program} can be run by root only")
+
+
+class MissingProgram(Unavailable):
+    """A program is not installed."""
 
     def __init__(self, program: str) -> None:
         super().__init__(f"{program} is missing: apt-get install {PACKAGES[program]}")
@@ -27,6 +46,25 @@ class MissingProgram(Exception):
 
 class ProgramFailed(Exception):
     """A program ended badly, or not in time; the text holds what it said."""
+
+
+Security = Literal["implicit", "stls", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user of a server, and the way to it.
+
+    No control characters and no `"` in `user` and `password`, nor a colon in `user`:
+    not every client's configuration can express them.
+    """
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    ca_file: Path
+    security: Security
 
 
 def find(program: str) -> str:
@@ -41,6 +79,7 @@ def run(
     program: str,
     *args: str | Path,
     home: Path,
+    stdin: bytes = b"",
     accept: Sequence[int] = (0,),
     timeout: float = 60,
 ) -> bytes:
@@ -55,7 +94,7 @@ def run(
             command,
             cwd=home,
             env=environment,
-            stdin=subprocess.DEVNULL,
+            input=stdin,
             capture_output=True,
             timeout=timeout,
         )
@@ -66,6 +105,19 @@ def run(
         said = _text(done.stdout) + _text(done.stderr)
         raise ProgramFailed(f"{program} ended with {done.returncode}:\n{said}")
     return done.stdout
+
+
+@contextmanager
+def home_directory() -> Iterator[Path]:
+    """An empty home directory that goes when it is no longer needed."""
+    with tempfile.TemporaryDirectory(prefix="mailproto-client-") as directory:
+        yield Path(directory)
+
+
+def write_secret(file: Path, *lines: str) -> None:
+    """A configuration that holds a password: programs insist that nobody may look."""
+    file.touch(stat.S_IRUSR | stat.S_IWUSR)
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def _text(output: bytes | None) -> str:

@@ -16,19 +16,18 @@ import pytest
 
 from tests.messages import MESSAGES
 
-from . import clients, programs
+from . import daemon, programs
 from . import dovecot as lab
-from .clients import Account, Security
-from .dovecot import Dovecot, ServerFailed
-from .programs import MissingProgram, ProgramFailed
+from .daemon import ServerFailed
+from .dovecot import Dovecot
+from .pop3_clients import curl, fetchmail, mpop
+from .programs import Account, MissingProgram, ProgramFailed, Security
 
 pytestmark = pytest.mark.interop
 
 Client = Callable[..., list[bytes]]
 
-every_client = pytest.mark.parametrize(
-    "client", [clients.curl, clients.fetchmail, clients.mpop]
-)
+every_client = pytest.mark.parametrize("client", [curl, fetchmail, mpop])
 every_security = pytest.mark.parametrize("security", ["implicit", "stls"])
 
 
@@ -110,15 +109,15 @@ def test_client_finds_an_empty_mailbox(dovecot: Dovecot, client: Client) -> None
 @pytest.mark.parametrize(
     ("client", "mechanism", "command"),
     [
-        (clients.curl, "PLAIN", "PLAIN"),
-        (clients.curl, "CRAM-MD5", "CRAM-MD5"),
-        (clients.curl, "+APOP", "APOP"),
-        (clients.fetchmail, "password", "PLAIN"),
-        (clients.fetchmail, "cram-md5", "CRAM-MD5"),
-        (clients.mpop, "user", "PLAIN"),
-        (clients.mpop, "plain", "PLAIN"),
-        (clients.mpop, "scram-sha-1", "SCRAM-SHA-1"),
-        (clients.mpop, "scram-sha-256", "SCRAM-SHA-256"),
+        (curl, "PLAIN", "PLAIN"),
+        (curl, "CRAM-MD5", "CRAM-MD5"),
+        (curl, "+APOP", "APOP"),
+        (fetchmail, "password", "PLAIN"),
+        (fetchmail, "cram-md5", "CRAM-MD5"),
+        (mpop, "user", "PLAIN"),
+        (mpop, "plain", "PLAIN"),
+        (mpop, "scram-sha-1", "SCRAM-SHA-1"),
+        (mpop, "scram-sha-256", "SCRAM-SHA-256"),
     ],
 )
 def test_client_authenticates_as_told(
@@ -198,7 +197,7 @@ def test_nothing_is_left_when_the_server_is_stopped() -> None:
     with Dovecot() as server:
         poplib_session(server, "implicit").close()
     assert not server.directory.exists()
-    for service in lab.SERVICES:
+    for service in server.services:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((server.host, getattr(server, f"{service}_port")))
 
@@ -216,11 +215,11 @@ def test_server_that_does_not_start_shows_its_log(
 def test_server_takes_other_ports_when_one_is_gone_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with socket.create_server((lab.HOST, 0)) as thief:
-        ports = lab.free_ports(2 * len(lab.SERVICES) - 1)
+    with socket.create_server((daemon.HOST, 0)) as thief:
+        ports = daemon.free_ports(2 * len(Dovecot.services) - 1)
         ports.append(thief.getsockname()[1])
         monkeypatch.setattr(
-            lab, "free_ports", lambda count: [ports.pop() for _ in range(count)]
+            daemon, "free_ports", lambda count: [ports.pop() for _ in range(count)]
         )
         with Dovecot() as server:
             poplib_session(server, "implicit").close()

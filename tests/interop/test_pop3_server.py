@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mailproto.embedded import MailServer
-from tests.interop.clients import Account, Security, curl, fetchmail, mpop
-from tests.interop.programs import ProgramFailed
+from tests.interop.pop3_clients import curl, fetchmail, mpop
+from tests.interop.programs import Account, ProgramFailed, Security
 from tests.messages import MESSAGES
 
 pytestmark = pytest.mark.interop

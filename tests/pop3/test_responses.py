@@ -91,6 +91,7 @@ def test_known_codes_are_typed_and_unknown_ones_kept() -> None:
         lambda: pop3.StatData(-1, 0),
         lambda: pop3.StatData(0, 2**63),
         lambda: pop3.Listing(0, 0),
+        lambda: pop3.Listing(1, -1),
         lambda: pop3.UniqueId(1, ""),
         lambda: pop3.UniqueId(1, " a"),
         lambda: pop3.UniqueId(1, "a\nb"),

@@ -988,3 +988,13 @@ def test_a_transcript_shows_no_secret() -> None:
     assert not any(b"c2Vj" in line for _, line in lines)
     assert ("C", b"AUTH PLAIN ****") in lines
     assert ("C", b"(no command)") in lines
+
+
+def test_a_transcript_tells_how_large_a_message_was() -> None:
+    lines: list[tuple[str, bytes]] = []
+    server = in_transaction()
+    server.trace = lambda side, line: lines.append((side, line))
+    heard(server, "DATA")
+    server.send(Reply(354))
+    heard(server, "a message", ".")
+    assert lines == [("C", b"DATA"), ("S", b"354"), ("C", b"(11 octets)")]

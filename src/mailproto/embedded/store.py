@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
@@ -20,48 +20,9 @@ from typing import IO, Final
 
 from ..sasl import saslprep
 from ..smtp import Mail, Mailbox, Rcpt
+from .schema import SCHEMA
 
 CHUNK: Final = 65536  # octets of a message that are read at once
-
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS users (
-    name TEXT PRIMARY KEY,
-    password TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS mailboxes (
-    id INTEGER PRIMARY KEY,
-    user TEXT NOT NULL REFERENCES users (name),
-    name TEXT NOT NULL,
-    uidvalidity INTEGER NOT NULL,
-    uidnext INTEGER NOT NULL DEFAULT 1,
-    UNIQUE (user, name)
-);
--- What came, once, however many mailboxes it is in, and its envelope: the arguments of
--- MAIL and of the RCPTs, a line each.
-CREATE TABLE IF NOT EXISTS letters (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    received REAL NOT NULL,
-    envelope TEXT NOT NULL,
-    data BLOB NOT NULL
-);
--- AUTOINCREMENT: an id is never used again.  An open session remembers those of what
--- was deleted under it, and must not come upon another's mail there.
-CREATE TABLE IF NOT EXISTS messages (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    mailbox INTEGER NOT NULL REFERENCES mailboxes (id),
-    uid INTEGER NOT NULL,
-    letter INTEGER NOT NULL REFERENCES letters (id),
-    received REAL NOT NULL,
-    flags TEXT NOT NULL DEFAULT '',
-    UNIQUE (mailbox, uid)
-);
-CREATE INDEX IF NOT EXISTS messages_of_letter ON messages (letter);
-CREATE TRIGGER IF NOT EXISTS forget_letter AFTER DELETE ON messages
-WHEN NOT EXISTS (SELECT 1 FROM messages WHERE letter = old.letter)
-BEGIN
-    DELETE FROM letters WHERE id = old.letter;
-END;
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +71,9 @@ class Store:
 
     def __init__(self, path: str | PathLike[str] | None = None) -> None:
         self._lock = threading.RLock()
-        self._arrival = threading.Condition(self._lock)
+        self._changed = threading.Condition(self._lock)
+        #: called, in any thread, whenever something may have changed
+        self.watchers: set[Callable[[], object]] = set()
         self._open: set[str] = set()  # maildrops that a POP3 session has
         self._db = sqlite3.connect(
             ":memory:" if path is None else path,
@@ -122,15 +85,22 @@ class Store:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA foreign_keys = ON")
-        self._db.executescript(_SCHEMA)
+        self._db.executescript(SCHEMA)
 
     def close(self) -> None:
         with self._lock:
             self._db.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The database, for one who looks at it; nobody else writes meanwhile."""
         with self._lock:
+            yield self._db
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """The database, for one who writes: all is done at the end, or nothing."""
+        with self._changed:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -139,6 +109,9 @@ class Store:
                 if self._db.in_transaction:  # a full disk has rolled it back already
                     self._db.execute("ROLLBACK")
                 raise
+            self._changed.notify_all()
+        for watcher in list(self.watchers):
+            watcher()
 
     # -- users -----------------------------------------------------------------
 
@@ -150,17 +123,14 @@ class Store:
         name, password = prepared(name), prepared(password)
         if not name or not password:
             raise ValueError("neither name nor password may be empty")
-        with self._transaction() as db:
+        with self.transaction() as db:
             db.execute(
                 "INSERT INTO users VALUES (?, ?) "
                 "ON CONFLICT (name) DO UPDATE SET password = excluded.password",
                 (name, password),
             )
-            db.execute(
-                "INSERT INTO mailboxes (user, name, uidvalidity) "
-                "VALUES (?, 'INBOX', ?) ON CONFLICT DO NOTHING",
-                (name, int(time.time())),
-            )
+            if find_inbox(db, name) is None:
+                add_mailbox(db, name, "INBOX")
 
     def password(self, name: str) -> str | None:
         """The password of *name*, prepared; ``None``: there is no such user."""
@@ -208,12 +178,9 @@ class Store:
         """
         envelope = "\n".join(each.argument() for each in (mail or Mail(""), *rcpts))
         now = time.time()
-        with self._transaction() as db:
-            letter = _add_letter(db, data, envelope, now)
-            uids = [_add_message(db, user, letter, now) for user in users]
-        with self._arrival:
-            self._arrival.notify_all()
-        return uids
+        with self.transaction() as db:
+            letter = add_letter(db, data, envelope, now)
+            return [_add_to_inbox(db, user, letter, now) for user in users]
 
     def wait_for(self, count: int, timeout: float) -> bool:
         """Whether there are *count* messages or more, within so many seconds."""
@@ -223,8 +190,8 @@ class Store:
             enough: bool = found[0] >= count
             return enough
 
-        with self._arrival:
-            return self._arrival.wait_for(there, timeout)
+        with self._changed:
+            return self._changed.wait_for(there, timeout)
 
     def listing(self, user: str) -> list[Entry]:
         """What is in the INBOX of *user*, oldest first."""
@@ -259,7 +226,7 @@ class Store:
 
     def delete(self, entries: Sequence[Entry]) -> None:
         """Delete them all, or none if something goes wrong."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             rows = [(entry.id,) for entry in entries]
             db.executemany("DELETE FROM messages WHERE id = ?", rows)
 
@@ -291,7 +258,7 @@ class Store:
 
     def clear(self) -> None:
         """Delete every message; UIDs go on from where they were."""
-        with self._transaction() as db:
+        with self.transaction() as db:
             db.execute("DELETE FROM messages")
             db.execute("DELETE FROM letters")
 
@@ -318,9 +285,10 @@ def prepared(text: str) -> str:
         return text
 
 
-def _add_letter(
+def add_letter(
     db: sqlite3.Connection, data: bytes | IO[bytes], envelope: str, now: float
 ) -> int:
+    """Put *data*, which came *now*, into no mailbox as yet; its id."""
     add = "INSERT INTO letters (received, envelope, data) VALUES (?, ?, {})"
     if isinstance(data, bytes):
         letter = db.execute(add.format("?"), (now, envelope, data)).lastrowid
@@ -337,18 +305,43 @@ def _add_letter(
     return letter
 
 
-def _add_message(db: sqlite3.Connection, user: str, letter: int, now: float) -> int:
-    row = db.execute(
-        "UPDATE mailboxes SET uidnext = uidnext + 1 "
-        "WHERE user = ? AND name = 'INBOX' RETURNING id, uidnext - 1",
-        (prepared(user),),
+def add_mailbox(db: sqlite3.Connection, user: str, name: str) -> None:
+    (uidvalidity,) = db.execute(
+        "UPDATE uidvalidity SET last = max(last + 1, ?) RETURNING last",
+        (int(time.time()),),
     ).fetchone()
-    if row is None:
-        raise KeyError(user)
-    mailbox, uid = row
     db.execute(
-        "INSERT INTO messages (mailbox, uid, letter, received) VALUES (?, ?, ?, ?)",
-        (mailbox, uid, letter, now),
+        "INSERT INTO mailboxes (user, name, uidvalidity) VALUES (?, ?, ?)",
+        (user, name, uidvalidity),
     )
-    found: int = uid
-    return found
+
+
+def find_inbox(db: sqlite3.Connection, user: str) -> int | None:
+    row = db.execute(
+        "SELECT id FROM mailboxes WHERE user = ? AND name = 'INBOX'", (user,)
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def _add_to_inbox(db: sqlite3.Connection, user: str, letter: int, now: float) -> int:
+    mailbox = find_inbox(db, prepared(user))
+    if mailbox is None:
+        raise KeyError(user)
+    return add_message(db, mailbox, letter, now)
+
+
+def add_message(
+    db: sqlite3.Connection, mailbox: int, letter: int, received: float, flags: str = ""
+) -> int:
+    """Put a letter into a mailbox; its UID there."""
+    uid: int
+    (uid,) = db.execute(
+        "UPDATE mailboxes SET uidnext = uidnext + 1 WHERE id = ? RETURNING uidnext - 1",
+        (mailbox,),
+    ).fetchone()
+    db.execute(
+        "INSERT INTO messages (mailbox, uid, letter, received, flags) "
+        "VALUES (?, ?, ?, ?, ?)",
+        (mailbox, uid, letter, received, flags),
+    )
+    return uid

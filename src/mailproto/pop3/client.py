@@ -24,6 +24,7 @@ from . import commands as c
 from .grammar import MAX_COMMAND, MAX_REPLY, write_text
 from .responses import (
     Capabilities,
+    Capability,
     Challenge,
     Greeting,
     Quirk,
@@ -32,6 +33,7 @@ from .responses import (
     mend_challenge,
     mend_data,
     mend_status,
+    read_capability,
 )
 from .state import BEFORE_TLS, STANDARD, Dialect, Limits, State
 
@@ -80,6 +82,7 @@ class Client(ClientConnection[Event]):
         self._over = False  # ... that was all
         self._text: _dots.Unstuffer | None = None  # the message that comes
         self._lines: list[Any] = []  # the capabilities that came
+        self._values: list[tuple[bytes, Any]] = []  # read ahead, the next one last
         self._count = 0  # of lines, or of octets of a message
         self._upload: _dots.Stuffer | None = None  # the message that goes
         self._uploaded = False
@@ -161,19 +164,13 @@ class Client(ClientConnection[Event]):
                 return
             call = self._held.popleft()
             self._in_flight.append(call)
-            if isinstance(call.command, c.Auth):
-                self._begin_login(call.command)
+            command = call.command
+            if isinstance(command, c.Auth):
+                rounds = self.limits.sasl_rounds
+                self._login = Login(command.client, command.initial, rounds)
+                self._write(*self._login.first_line(command.mechanism, MAX_COMMAND))
             else:
-                self._write(call.command.write(), call.command.masked())
-
-    def _begin_login(self, command: c.Auth) -> None:
-        self._login = Login(command.client, command.initial, self.limits.sasl_rounds)
-        line = b"AUTH " + command.mechanism.encode("ascii")
-        initial = self._login.initial(MAX_COMMAND - len(line) - len(b" \r\n"))
-        if initial is None:
-            self._write(line + b"\r\n")
-        else:
-            self._write(line + b" " + initial + b"\r\n", line + b" ****")
+                self._write(command.write(), command.masked())
 
     def _send_response(self, value: c.Response | c.Cancel) -> None:
         if self._login is None or not self._login.awaited:
@@ -282,19 +279,47 @@ class Client(ClientConnection[Event]):
             if data:
                 return Part(call, Chunk(data))
             return self._complete(call, answer) if self._over else None
-        line = self._take_line()
-        if line is None:
-            return None
-        if line == b".":
-            return self._complete(call, answer)
-        value = self._read_data(call.command, line.removeprefix(b"."), b"")
-        if isinstance(value, Deviation):
-            return value
-        self._line = None
+        kind = call.command.data
+        if self._values or self._read_ahead(kind):
+            line, value = self._values.pop()
+            self._in.drop(len(line) + 2)
+            if self.trace is not None:
+                self._heard(line)
+        else:
+            taken = self._take_line()
+            if taken is None:
+                return None
+            if taken == b".":
+                return self._complete(call, answer)
+            value = self._read_data(call.command, taken.removeprefix(b"."), b"")
+            if isinstance(value, Deviation):
+                return value
+            self._line = None
         self._count_line(call)
-        if isinstance(call.command, c.Capa):
+        if kind is Capability:
             self._lines.append(value)
         return Part(call, value)
+
+    def _read_ahead(self, kind: Any) -> bool:
+        """Read many lines of a list at once: whether there are any that can be.
+
+        They are those without a fault, and without a dot to be taken off.
+        """
+        if self._line is not None:
+            return False
+        read: Any = read_capability if kind is Capability else kind.read
+        for line in self._in.peek_lines():
+            if line[:1] == b"." or len(line) + 2 > self.limits.line:
+                break
+            try:
+                value = read(line)
+            except ValueError:
+                break
+            if kind is UniqueId and not value.legal:
+                break
+            self._values.append((line, value))
+        self._values.reverse()
+        return bool(self._values)
 
     def _count_line(self, call: Call[Any]) -> None:
         self._count += 1

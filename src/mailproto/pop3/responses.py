@@ -19,10 +19,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
+from functools import lru_cache
 from typing import Protocol, Self
 
 from .. import sasl
+from .._values import hot_value
 from .grammar import (
+    MAX_NUMBER,
     check_number,
     check_text,
     check_word,
@@ -167,7 +170,7 @@ class StatData:
         return cls(*_read_pair(line))
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class Listing:
     """RFC 1939 5: a line of LIST, ``1 120``: message number, and its octets."""
 
@@ -175,8 +178,9 @@ class Listing:
     size: int
 
     def __post_init__(self) -> None:
-        check_number(self.number, "message number", 1)
-        check_number(self.size, "size")
+        if not (0 < self.number <= MAX_NUMBER and 0 <= self.size <= MAX_NUMBER):
+            check_number(self.number, "message number", 1)
+            check_number(self.size, "size")
 
     def write(self) -> bytes:
         return b"%d %d" % (self.number, self.size)
@@ -186,7 +190,7 @@ class Listing:
         return cls(*_read_pair(line))
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value
 class UniqueId:
     """RFC 1939 7: a line of UIDL, ``1 whqtswO00WBw418f9t5JxYwZ``.
 
@@ -198,6 +202,8 @@ class UniqueId:
     uid: str
 
     def __post_init__(self) -> None:
+        if self.legal and 0 < self.number <= MAX_NUMBER:
+            return
         check_number(self.number, "message number", 1)
         check_text(self.uid, "unique-id")
         if not self.uid or self.uid.startswith(" "):
@@ -267,6 +273,12 @@ class Capability:
     def read(cls, line: bytes) -> Self:
         keyword, *arguments = read_text(line).split(" ")
         return cls(keyword, tuple(filter(None, arguments)))
+
+
+@lru_cache(maxsize=256)
+def read_capability(line: bytes) -> Capability:
+    """``Capability.read``: servers say the same over and over."""
+    return Capability.read(line)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,10 +36,11 @@ class Server(ServerConnection[Said, Event, Reply]):
         security: Security = Security.STARTTLS,
         *,
         dialect: Dialect = STANDARD,
+        proxied: bool = False,
         limits: Limits | None = None,
     ) -> None:
         self.limits: Final = limits or Limits()
-        super().__init__(security, self.limits)
+        super().__init__(security, self.limits, proxied=proxied)
         self.dialect: Final = dialect
         self.state = State.GREETING  #: by what has been answered
         self.utf8 = False  #: whether UTF8 was granted

@@ -49,7 +49,6 @@ from .parameters import (
     Size,
     SmtpUtf8,
 )
-from .proxy import ProxyHeader, ProxyReader, Transport
 from .responses import (
     Challenge,
     Closing,
@@ -117,8 +116,6 @@ __all__ = [
     "Orcpt",
     "Other",
     "Parameter",
-    "ProxyHeader",
-    "ProxyReader",
     "Query",
     "Quirk",
     "Quit",
@@ -138,7 +135,6 @@ __all__ = [
     "SmtpUtf8",
     "StartTls",
     "State",
-    "Transport",
     "Vrfy",
     "Xclient",
     "Xforward",

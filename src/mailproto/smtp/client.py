@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 from typing import Any, Final, TypeVar, overload
 
 from .._command import (
@@ -20,6 +21,7 @@ from .._connection import PAUSED, ClientConnection, Security, Signal
 from .._login import Login
 from ..errors import LimitExceeded, LocalProtocolError, RemoteProtocolError, quote
 from . import commands as c
+from .ahead import read_ahead
 from .body import LineEnds, Newlines, Outgoing, check_line_ends
 from .grammar import MAX_LINE, read_text, write_text
 from .responses import (
@@ -34,10 +36,9 @@ from .responses import (
     Reply,
     fault_of,
     mend_extension,
-    read_reply,
     split_line,
 )
-from .state import BEFORE_TLS, SMTP, Dialect, Limits, Progress, State
+from .state import BEFORE_TLS, IN_TRANSACTION, SMTP, Dialect, Limits, Progress, State
 
 R = TypeVar("R")
 Answer = Reply | EhloData | Deliveries
@@ -98,6 +99,7 @@ class Client(ClientConnection[Event]):
         self._by_hand: Call[Any] | None = None  # whose text is not over
         self._body: Outgoing | None = None  # where it may be sent now
         self._body_said = False  # 354 came, and all of the text is written
+        self._replies: list[tuple[bytes, Reply]] = []  # read ahead, the next one last
         # Of the reply that is being read:
         self._line: bytes | None = None  # taken, and not understood yet
         self._excused = False  # that line deviates, and this has been said
@@ -149,13 +151,15 @@ class Client(ClientConnection[Event]):
         """
         if self._failure is not None:
             raise self._failure
+        if isinstance(value, c.SmtpCommand):
+            return self._send_command(value)
         match value:
-            case c.SmtpCommand():
-                return self._send_command(value)
+            case Chunk():
+                self._send_chunk(value)
+            case End():
+                self._send_end()
             case c.Response() | c.Cancel():
                 self._send_response(value)
-            case Chunk() | End():
-                self._send_text(value)
             case _:
                 raise LocalProtocolError(f"{value!r} is nothing that SMTP can send")
         return None
@@ -168,9 +172,8 @@ class Client(ClientConnection[Event]):
             name = waiting.command.verb.decode()
             raise LocalProtocolError(f"nothing can be sent until {name} is over")
         if len(self._in_flight) + len(self._held) >= self.limits.in_flight:
-            raise LocalProtocolError(
-                f"more than {self.limits.in_flight} commands in flight"
-            )
+            most = self.limits.in_flight
+            raise LocalProtocolError(f"more than {most} commands in flight")
         if self._stale:
             self._count_ahead()
         why_not = self._ahead.why_not(command, tls=self.tls)
@@ -257,7 +260,10 @@ class Client(ClientConnection[Event]):
         command = call.command
         match command:
             case c.Auth():
-                self._begin_login(command)
+                rounds = self.limits.sasl_rounds
+                self._login = Login(command.client, command.initial, rounds)
+                # RFC 4954 4: the first response must not make the line too long.
+                self._write(*self._login.first_line(command.mechanism, MAX_LINE))
                 return
             case c.Bdat(data=None):
                 self._body = Outgoing(self._chunk_ends, command.size, last=command.last)
@@ -266,16 +272,6 @@ class Client(ClientConnection[Event]):
         if isinstance(command, c.Bdat) and command.data:
             self._out.append(command.data)
 
-    def _begin_login(self, command: c.Auth) -> None:
-        """RFC 4954 4: the first response must not make the line too long."""
-        self._login = Login(command.client, command.initial, self.limits.sasl_rounds)
-        line = b"AUTH " + command.mechanism.encode("ascii")
-        initial = self._login.initial(MAX_LINE - len(line) - len(b" \r\n"))
-        if initial is None:
-            self._write(line + b"\r\n")
-        else:
-            self._write(line + b" " + initial + b"\r\n", line + b" ****")
-
     def _send_response(self, value: c.Response | c.Cancel) -> None:
         if self._login is None or not self._login.awaited:
             raise LocalProtocolError(f"no challenge waits for a {type(value).__name__}")
@@ -283,23 +279,26 @@ class Client(ClientConnection[Event]):
         self._unsaid = self._in_flight[0]
         self._write(value.write(), value.masked())
 
-    def _send_text(self, value: Chunk | End) -> None:
+    def _send_chunk(self, chunk: Chunk) -> None:
+        if self._body is None:
+            raise LocalProtocolError("no text is awaited: Chunk")
+        data = self._body.take(chunk.data)
+        self._chunk_ends = self._body.ends
+        if data:
+            self._out.append(data)
+
+    def _send_end(self) -> None:
         if self._body is None or self._by_hand is None:
-            raise LocalProtocolError(f"no text is awaited: {type(value).__name__}")
-        if isinstance(value, Chunk):
-            data = self._body.take(value.data)
-            self._chunk_ends = self._body.ends
-            if data:
-                self._out.append(data)
-        else:
-            self._end_text(self._by_hand, self._body.end())
+            raise LocalProtocolError("no text is awaited: End")
+        self._end_text(self._by_hand, self._body.end())
 
     def _end_text(self, call: Call[Any], data: bytes) -> None:
         self._body = self._by_hand = None
         self._body_said = True
         self._unsaid = call
         self._write(data, b"(a message)")
-        self._write_held()
+        if self._held:
+            self._write_held()
 
     def data_to_send(self) -> list[bytes]:
         self._taken = len(self._in_flight)
@@ -323,6 +322,13 @@ class Client(ClientConnection[Event]):
         while True:
             if self._events:
                 return self._events.popleft()
+            if self._replies or self._read_ahead():
+                said, whole = self._replies.pop()
+                self._in.drop(len(said) + 2)
+                if self.trace is not None:
+                    for line in said.split(b"\r\n"):
+                        self._heard(line)
+                return self._complete(self._in_flight[0], whole)
             if self._await_tls:
                 return None
             if self._due is not None and self._body is None:
@@ -336,6 +342,15 @@ class Client(ClientConnection[Event]):
             if event is not None:
                 return event
 
+    def _read_ahead(self) -> bool:
+        """Whether there are replies that could be read before their turn."""
+        if self._line is not None or self._texts or not self._in_flight:
+            return False
+        if self._in_flight[0].command.plain:
+            sent = islice(self._in_flight, self._taken)
+            self._replies = read_ahead(sent, self._in.peek_lines(), self.limits)[::-1]
+        return bool(self._replies)
+
     def _read_reply(self) -> Reply | Event | None:
         """The next whole reply, or an event that comes before it."""
         while True:
@@ -346,10 +361,6 @@ class Client(ClientConnection[Event]):
             if odd and not (self._login or self._excused) and (fault := fault_of(line)):
                 return self._deviates(fault, line, line)
             try:
-                if not self._texts and self._login is None and line[3:4] != b"-":
-                    reply = (read_reply if len(line) < 128 else Reply.read)(line)
-                    self._line = None
-                    return reply
                 event = self._read_line(line)
             except ValueError as error:
                 raise RemoteProtocolError(f"not a reply: {quote(line)}") from error
@@ -552,33 +563,35 @@ class Client(ClientConnection[Event]):
 
     def _complete(self, call: Call[Any], answer: Answer) -> Completed[Answer]:
         command = call.command
-        if self._login is not None:
-            call.cause = self._login.cause
-        if isinstance(answer, Reply) and answer.ok and isinstance(command, c.Hello):
-            answer = self._hello(command, answer)
-        if isinstance(answer, Reply) and not answer.ok:
+        if not command.plain:
+            if self._login is not None:
+                call.cause = self._login.cause
+            if answer.ok and isinstance(command, c.Hello):
+                assert isinstance(answer, Reply)
+                self._stale = True  # what may be said is known only by now
+                if not isinstance(command, c.Helo):
+                    answer = EhloData.join(answer.lines[0], self._extensions)
+        if answer.ok:
+            self._now.granted(command, answer)
+        else:
+            assert isinstance(answer, Reply)
             self._now.refused(command, sent=self._body_said)
             self._stale, self._failed = True, answer
-        else:
-            if isinstance(command, c.Rcpt):
+        if self.dialect.lmtp:
+            if self._now.state not in IN_TRANSACTION:
+                self._recipients, self._deliveries = [], []
+            elif answer.ok and isinstance(command, c.Rcpt):
                 self._recipients.append(command.recipient)
-            self._now.granted(command, answer)
-            self._stale |= isinstance(command, c.Hello)
-        if self.state not in (State.MAIL, State.RCPT, State.CHUNKS):
-            self._recipients, self._deliveries = [], []
         self._in_flight.popleft()
         self._taken = max(self._taken - 1, 0)  # a refusal may come early
-        self._login = self._due = None
-        self._extensions, self._body_said = [], False
-        if call is self._by_hand:
-            self._by_hand = None
-        self._write_held()
+        if not command.plain:
+            self._login = self._due = None
+            self._extensions, self._body_said = [], False
+            if call is self._by_hand:
+                self._by_hand = None
+        if self._held:
+            self._write_held()
         return Completed(call, answer)
-
-    def _hello(self, command: c.Hello[Any], reply: Reply) -> Answer:
-        if isinstance(command, c.Helo):
-            return reply
-        return EhloData.join(reply.lines[0], self._extensions)
 
     def _end(self) -> Event:
         if len(self._in) or self._line is not None or self._texts:
@@ -593,7 +606,6 @@ class Client(ClientConnection[Event]):
                 f"connection closed before {name} was answered{why}"
             )
         if self.state not in (State.CLOSED, State.REFUSED):
-            raise RemoteProtocolError(
-                f"connection closed by the server in {self.state.name}"
-            )
+            state = self.state.name
+            raise RemoteProtocolError(f"connection closed by the server in {state}")
         return Closed()

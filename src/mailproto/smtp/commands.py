@@ -48,6 +48,8 @@ class SmtpCommand(Command[R]):
     __slots__ = ()
 
     verb: ClassVar[bytes]
+    #: one reply is all of its answer, and tells no more than how it went
+    plain: ClassVar[bool] = True
     #: nothing may be sent behind it until it is answered (RFC 2920 3.1)
     ends_group: ClassVar[bool] = False
     #: what EHLO must have announced
@@ -93,6 +95,7 @@ class Hello(SmtpCommand[R]):
     """What a session begins with, and begins anew; it ends a transaction."""
 
     __slots__ = ()
+    plain = False
     ends_group = True
     domain: str
 
@@ -158,6 +161,7 @@ class StartTls(SmtpCommand[Reply]):
     """
 
     verb = b"STARTTLS"
+    plain = False
     ends_group = True
     extension = "STARTTLS"
 
@@ -176,6 +180,7 @@ class Auth(SmtpCommand[Reply]):
     """
 
     verb = b"AUTH"
+    plain = False
     ends_group = True
     extension = "AUTH"
     mechanism: str
@@ -248,10 +253,10 @@ def _split_path(verb: Verb, argument: bytes) -> tuple[str, tuple[Parameter, ...]
     if text[: len(before)].upper() != before:
         raise ValueError(f"{verb} {before}<address> is expected")
     try:
-        path, rest = read_path(text[len(before) :])
+        path, rest = read_path(text, len(before))
     except ValueError as error:
         raise _bad_path(verb, str(error)) from error
-    return path, read_parameters(verb, rest)
+    return path, read_parameters(verb, rest) if rest else ()
 
 
 def _bad_path(verb: Verb, text: str) -> ValueError:
@@ -275,13 +280,14 @@ class Mail(Envelope):
         if sender:
             check_mailbox(sender)
         check_parameters("MAIL", parameters)
-        self._set(sender, parameters)
-        self._check_length()
-
-    def _set(self, sender: str, parameters: tuple[Parameter, ...]) -> None:
         object.__setattr__(self, "sender", sender)
         object.__setattr__(self, "parameters", parameters)
-        if not self.smtputf8 and not self.argument().isascii():
+        if not self.argument().isascii():
+            self._check_utf8()
+        self._check_length()
+
+    def _check_utf8(self) -> None:
+        if not self.smtputf8:
             text = "an address that is not ASCII needs SMTPUTF8"
             raise refuse(text, 550, 6, 7)
 
@@ -298,7 +304,10 @@ class Mail(Envelope):
         if sender and "@" not in sender:
             raise _bad_path("MAIL", "a sender has a domain")
         command = cls.__new__(cls)  # the parts of it have been checked
-        command._set(sender, parameters)
+        object.__setattr__(command, "sender", sender)
+        object.__setattr__(command, "parameters", parameters)
+        if not argument.isascii():
+            command._check_utf8()
         return command
 
 
@@ -327,6 +336,12 @@ class Rcpt(Envelope):
     def argument(self) -> str:
         return " ".join((f"TO:<{self.recipient}>", *map(str, self.parameters)))
 
+    def isascii(self) -> bool:
+        """Whether it needs no SMTPUTF8."""
+        return self.recipient.isascii() and (
+            not self.parameters or self.argument().isascii()
+        )
+
     @classmethod
     def read(cls, argument: bytes) -> Self:
         recipient, parameters = _split_path("RCPT", argument)
@@ -348,6 +363,7 @@ class Content(SmtpCommand[list[Reply]]):
     """
 
     __slots__ = ()
+    plain = False
 
     @property
     def ends_message(self) -> bool:

@@ -162,6 +162,7 @@ class Xclient(Attributes):
     """
 
     verb = b"XCLIENT"
+    plain = False
     ends_group = True
     extension = "XCLIENT"
     attributes: tuple[tuple[str, str], ...]

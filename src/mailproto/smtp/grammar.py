@@ -113,7 +113,8 @@ def read_number(text: str, what: str, most: int = MAX_NUMBER, least: int = 0) ->
     if not _NUMBER.fullmatch(text):
         raise ValueError(f"{what} must be a number")
     number = int(text)
-    check_number(number, what, most, least)
+    if not least <= number <= most:
+        check_number(number, what, most, least)
     return number
 
 
@@ -234,17 +235,17 @@ def check_mailbox(text: str) -> None:
     Mailbox.read(text)
 
 
-def read_path(text: str) -> tuple[str, str]:
-    """The address at the beginning of *text*, and what stands behind it.
+def read_path(text: str, start: int = 0) -> tuple[str, str]:
+    """The address that *text* has at *start*, and what stands behind it.
 
     ``<>`` is ``""``.  A source route is dropped: RFC 5321 4.1.1.3, appendix C.
 
     >>> read_path("<@hosta.int,@jkl.org:userc@d.bar.org> SIZE=1")
     ('userc@d.bar.org', 'SIZE=1')
     """
-    found = _find_path(text)
+    found = _find_path(text, start)
     if found is None:
-        word = _find_word(text)
+        word = _find_word(text, start)
         if word is None:
             raise ValueError("not a path: <local-part@domain> is expected")
         return word["path"], text[word.end() + 1 :]

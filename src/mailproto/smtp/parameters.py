@@ -565,8 +565,6 @@ class Other(Parameter):
 
 def read_parameters(verb: Verb, text: str) -> tuple[Parameter, ...]:
     """All of them, in order; raises Refusal for what cannot stand there."""
-    if not text:
-        return ()
     parameters = tuple(map(_read, text.split(" ")))
     check_parameters(verb, parameters)
     return parameters
@@ -575,7 +573,7 @@ def read_parameters(verb: Verb, text: str) -> tuple[Parameter, ...]:
 def _read(text: str) -> Parameter:
     word, mark, rest = text.partition("=")
     value = rest if mark else None
-    kind = KNOWN.get(word.upper())
+    kind = KNOWN.get(word) or KNOWN.get(word.upper())
     try:
         return Other(word, value) if kind is None else kind.read(value)
     except ValueError as error:
@@ -595,5 +593,5 @@ def check_parameters(verb: Verb, parameters: Iterable[Parameter]) -> None:
         if word in seen:
             raise refuse(f"{word} stands there twice")
         seen.add(word)
-    if {"HOLDFOR", "HOLDUNTIL"} <= seen:
+    if len(seen) > 1 and {"HOLDFOR", "HOLDUNTIL"} <= seen:
         raise refuse("either HOLDFOR or HOLDUNTIL")

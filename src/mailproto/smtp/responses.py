@@ -16,7 +16,7 @@ they should be.  Faults of real servers are not tolerated here but mended before
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -36,7 +36,8 @@ from .grammar import (
 )
 
 _LINE = re.compile(rb"([2-5][0-5][0-9])(?:([ -])([^\r\n\0]*))?")
-_ENHANCED = re.compile(r"([245])\.(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})(?: |\Z)")
+STATUS: Final = r"([245])\.(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})(?: |\Z)"
+_ENHANCED = re.compile(STATUS)
 _EXTENSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(?: [!-~]+)*")
 _LIMIT = re.compile(r"[A-Za-z0-9_-]+(?:=[!-:<-~]+)?")
 _LIMIT_VALUE = re.compile(r"[1-9][0-9]{0,5}")
@@ -82,8 +83,12 @@ def split_enhanced(code: int, text: str) -> tuple[EnhancedCode | None, str]:
     found = _ENHANCED.match(text)
     if found is None or code // 100 != int(found[1]):
         return None, text
-    enhanced = EnhancedCode(int(found[1]), int(found[2]), int(found[3]))
-    return enhanced, text[found.end() :]
+    return _enhanced(*found.groups()), text[found.end() :]
+
+
+@lru_cache(maxsize=256)
+def _enhanced(category: str, subject: str, detail: str) -> EnhancedCode:
+    return EnhancedCode(int(category), int(subject), int(detail))
 
 
 def split_line(line: bytes) -> tuple[int, bool, bytes]:
@@ -123,6 +128,8 @@ class Reply:
     code: int
     text: str = ""  #: lines are separated by LF
     enhanced: EnhancedCode | None = None
+    # What write() gave: servers say the same over and over.
+    _written: bytes | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not 200 <= self.code <= 559 or self.code // 10 % 10 > 5:
@@ -156,6 +163,12 @@ class Reply:
 
     def write(self) -> bytes:
         """All of it, each line with its CRLF."""
+        if self._written is None:
+            object.__setattr__(self, "_written", self._write())
+            assert self._written is not None
+        return self._written
+
+    def _write(self) -> bytes:
         lines = self.lines
         if self.enhanced is not None:
             same = str(self.enhanced)
@@ -180,13 +193,6 @@ class Reply:
                 for line in said[1:]
             ]
         return cls(code, "\n".join(said), enhanced)
-
-
-@lru_cache(maxsize=256)
-def read_reply(line: bytes) -> Reply:
-    """A reply of one line: servers say the same ones over and over."""
-    code, _, text = split_line(line)
-    return Reply.join(code, (text,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,6 +361,11 @@ class EhloData:
     _known: dict[str, tuple[str, ...]] = field(
         init=False, repr=False, compare=False, hash=False
     )
+    #: RFC 9422: limits by name, upper-case; none if one of them is malformed
+    limits: Mapping[str, str] = field(init=False, repr=False, compare=False, hash=False)
+    #: RFC 1870: octets of the largest message; 0 is no limit that is told.
+    #: ``None``: SIZE is not known there, and cannot be said with MAIL.
+    size: int | None = field(init=False, repr=False, compare=False, hash=False)
 
     def __post_init__(self) -> None:
         check_text(self.domain + self.greeting, "domain and greeting")
@@ -366,13 +377,15 @@ class EhloData:
             line.keyword.upper(): line.parameters for line in self.extensions[::-1]
         }
         object.__setattr__(self, "_known", known)
+        object.__setattr__(self, "limits", self._read_limits())
+        object.__setattr__(self, "size", self._read_size())
 
     @property
     def ok(self) -> bool:
         return True
 
     def __contains__(self, keyword: str) -> bool:
-        return keyword.upper() in self._known
+        return keyword in self._known or keyword.upper() in self._known
 
     def parameters(self, keyword: str) -> tuple[str, ...]:
         """What follows *keyword*; empty too where it is not announced."""
@@ -410,12 +423,7 @@ class EhloData:
         """RFC 2920."""
         return "PIPELINING" in self
 
-    @property
-    def size(self) -> int | None:
-        """RFC 1870: octets of the largest message; 0 is no limit that is told.
-
-        ``None``: SIZE is not known there, and cannot be said with MAIL.
-        """
+    def _read_size(self) -> int | None:
         return self._number("SIZE", 0) if "SIZE" in self else None
 
     @property
@@ -493,9 +501,7 @@ class EhloData:
             return None
         return "".join(self.parameters("MT-PRIORITY")[:1])
 
-    @property
-    def limits(self) -> dict[str, str]:
-        """RFC 9422: limits by name, upper-case; none if one of them is malformed."""
+    def _read_limits(self) -> dict[str, str]:
         words = self.parameters("LIMITS")
         if not all(map(_LIMIT.fullmatch, words)):
             return {}

@@ -26,6 +26,9 @@ from .state import BEFORE_TLS, JUNK, SMTP, Dialect, Limits, Progress, State, no
 Said = Greeting | Reply | EhloData | Challenge
 Event = c.SmtpCommand[Any] | c.Response | c.Cancel | Chunk | End | Bad[Reply] | Closed
 
+_SILENT = (State.GREETING, State.TURNED, State.CLOSED)  # nothing is heard in these
+_IN_MESSAGE = (State.RCPT, State.CHUNKS)
+_FRESH = (c.Mail, c.Hello, c.Rset)  # whatever was refused before is over
 _OBSOLETE = frozenset({b"SEND", b"SOML", b"SAML", b"TURN"})  # RFC 5321 appendix F
 
 
@@ -51,12 +54,14 @@ class Server(ServerConnection[Said, Event, Reply]):
         *,
         dialect: Dialect = SMTP,
         newlines: Newlines = Newlines.REJECT,
+        proxied: bool = False,
         limits: Limits | None = None,
     ) -> None:
         self.limits: Final = limits or Limits()
-        super().__init__(security, self.limits)
+        super().__init__(security, self.limits, proxied=proxied)
         self.dialect: Final = dialect
         self.newlines: Final = newlines
+        self._max_line = max(self.limits.command, self.limits.sasl_line)
         self._now = Progress(dialect)
         self._asked: c.SmtpCommand[Any] | Bad[Reply] | None = None
         self._challenged = False
@@ -90,6 +95,9 @@ class Server(ServerConnection[Said, Event, Reply]):
     # -- out -------------------------------------------------------------------
 
     def _say(self, value: Said) -> None:
+        if isinstance(value, Reply) and value.code != 421 and self._may_reply():
+            self._reply(value)
+            return
         match value:
             case Greeting() if self.state is State.GREETING and not self._await_tls:
                 self._write(value.write())
@@ -107,8 +115,6 @@ class Server(ServerConnection[Said, Event, Reply]):
                 self._asked = self._coming = self._refused = None
                 self._challenged = False
                 self._now.state = State.CLOSED
-            case Reply() if self._may_reply():
-                self._reply(value)
             case _:
                 raise self._not_now(value)
 
@@ -139,8 +145,10 @@ class Server(ServerConnection[Said, Event, Reply]):
 
     def _with_code(self, reply: Reply) -> Reply:
         """RFC 2034 4: where enhanced codes were announced, every reply has one."""
+        if reply.enhanced is not None:
+            return reply
         offered = self._now.offered
-        if offered is None or not offered.enhancedstatuscodes or reply.enhanced:
+        if offered is None or not offered.enhancedstatuscodes:
             return reply
         category = reply.code // 100
         if category == 3 or isinstance(self._asked, c.Hello):
@@ -168,6 +176,8 @@ class Server(ServerConnection[Said, Event, Reply]):
 
     def _fits(self, asked: object, reply: Reply) -> bool:
         """Whether *reply* can be an answer at all."""
+        if isinstance(asked, c.SmtpCommand) and asked.plain:
+            return not 300 <= reply.code < 400
         match asked:
             case Bad():
                 return reply.code >= 400
@@ -185,7 +195,8 @@ class Server(ServerConnection[Said, Event, Reply]):
         """All of the answer was said: what follows from it?"""
         sent = self._ended is not None
         self._asked = self._ended = None
-        self._granted, self._rounds = False, 0
+        self._granted = False
+        self._rounds = 0
         if not isinstance(asked, c.SmtpCommand):
             return
         if ok:
@@ -193,8 +204,10 @@ class Server(ServerConnection[Said, Event, Reply]):
         else:
             self._now.refused(asked, sent=sent)
             self._doomed |= isinstance(asked, c.Envelope | c.Content)
-        if self.state not in (State.RCPT, State.CHUNKS):
+        if self._message is not None and self._now.state not in _IN_MESSAGE:
             self._message = None
+        if asked.plain:
+            return
         match asked:
             case c.StartTls() if ok:
                 self._start_tls()
@@ -216,12 +229,12 @@ class Server(ServerConnection[Said, Event, Reply]):
             return self._read_text(self._coming)
         if self._challenged:
             return self._read_response()
-        if self.state is State.CLOSED:
-            return Closed()
-        if self._asked is not None or self.state in (State.GREETING, State.TURNED):
+        state = self._now.state
+        if state in _SILENT:
+            return Closed() if state is State.CLOSED else PAUSED
+        if self._asked is not None:
             return PAUSED
-        limits = self.limits
-        line = self._take_command(max(limits.command, limits.sasl_line), "command")
+        line = self._take_command(self._max_line, "command")
         if line is None:
             return None
         if isinstance(line, LimitExceeded):
@@ -229,11 +242,12 @@ class Server(ServerConnection[Said, Event, Reply]):
             event = self._bad(b"", no(500, "line too long", 5, 2))
         else:
             event = self._command(line)
-        self._heard(b"(no command)" if isinstance(event, Bad) else event.masked())
+        if self.trace is not None:
+            self._heard(b"(no command)" if isinstance(event, Bad) else event.masked())
         if self._refused is not None:
             return self._read_refused()
         self._asked = event
-        if not isinstance(event, Bad):
+        if type(event) in JUNK or self._doomed or self._excused:
             self._count_junk(event)
         return event
 
@@ -241,7 +255,7 @@ class Server(ServerConnection[Said, Event, Reply]):
         verb, _, argument = line.rstrip(b" \t").partition(b" ")
         verb = verb.upper()
         kind = self.dialect.verbs.get(verb)
-        if verb != b"AUTH" and len(line) + 2 > self.limits.command:
+        if len(line) + 2 > self.limits.command and verb != b"AUTH":
             return self._bad(line, no(500, "line too long", 5, 2))
         if kind is None:
             if verb in _OBSOLETE:
@@ -266,6 +280,8 @@ class Server(ServerConnection[Said, Event, Reply]):
         self, line: bytes, command: c.SmtpCommand[Any]
     ) -> c.SmtpCommand[Any] | Bad[Reply]:
         refusal = self._refusal(command)
+        if refusal is None and command.plain:
+            return command
         if isinstance(command, c.Bdat):
             self._begin(command.size, refusal)
             self._refused = None if refusal is None else (line, refusal)
@@ -280,19 +296,20 @@ class Server(ServerConnection[Said, Event, Reply]):
 
     def _refusal(self, command: c.SmtpCommand[Any]) -> Reply | None:
         """What the server says by itself, where the protocol leaves no choice."""
-        demanded = self.security is Security.STARTTLS and not self.tls
-        if demanded and type(command) not in BEFORE_TLS:
+        if self.tls_demanded and type(command) not in BEFORE_TLS:
             return no(530, "start TLS first", 7, 0)
         why_not = self._now.why_not(command, tls=self.tls)
         if why_not is not None:
             return why_not
-        if command.reveals_secret and self.cleartext_refused:
+        if isinstance(command, c.Rcpt):
+            if self._now.rcpts >= self.limits.recipients:
+                return no(452, "too many recipients", 5, 3)
+        elif isinstance(command, c.Bdat):
+            chunks = self._message.chunks if self._message is not None else 0
+            if chunks >= self.limits.chunks:
+                return no(552, "too many chunks", 3, 4)
+        elif not self.tls and command.reveals_secret and self.cleartext_refused:
             return no(538, "no password in the clear: start TLS first", 7, 11)
-        if isinstance(command, c.Rcpt) and self._now.rcpts >= self.limits.recipients:
-            return no(452, "too many recipients", 5, 3)
-        chunks = self._message.chunks if self._message is not None else 0
-        if isinstance(command, c.Bdat) and chunks >= self.limits.chunks:
-            return no(552, "too many chunks", 3, 4)
         return None
 
     def _bad(self, line: bytes, hint: Reply) -> Bad[Any]:
@@ -320,14 +337,15 @@ class Server(ServerConnection[Said, Event, Reply]):
         self._doomed |= kind is c.Mail or self.state is State.MAIL
         return self._bad(line, hint)
 
-    def _count_junk(self, command: c.SmtpCommand[Any]) -> None:
-        self._junk += type(command) in JUNK
-        allowed = self.limits.junk_commands
-        if self._junk > allowed:
-            what = "too many commands that bring no mail"
-            hint = no(421, what, 7, 0)
-            raise LimitExceeded("junk_commands", allowed, what, hint)
-        if isinstance(command, c.Mail | c.Hello | c.Rset):
+    def _count_junk(self, command: c.SmtpCommand[Any] | Bad[Reply]) -> None:
+        if type(command) in JUNK:
+            self._junk += 1
+            allowed = self.limits.junk_commands
+            if self._junk > allowed:
+                what = "too many commands that bring no mail"
+                hint = no(421, what, 7, 0)
+                raise LimitExceeded("junk_commands", allowed, what, hint)
+        if isinstance(command, _FRESH):
             self._doomed, self._excused = False, 0
 
     def _begin(self, size: int | None, refusal: Reply | None = None) -> None:
@@ -355,7 +373,8 @@ class Server(ServerConnection[Said, Event, Reply]):
             if not self._over:
                 return None
         self._over, self._coming = False, None
-        self._heard(b"(%d octets)" % coming.size)
+        if self.trace is not None:
+            self._heard(b"(%d octets)" % coming.size)
         if self._refused is not None:
             line, hint = self._refused
             self._refused = None

@@ -48,10 +48,10 @@ transaction's parameters) is in ``Progress.why_not``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from .. import _connection
 from . import commands as c
@@ -64,6 +64,8 @@ from .responses import EhloData, EnhancedCode, Reply
 class State(Enum):
     """Where a session stands; see the module's docstring."""
 
+    __hash__ = object.__hash__  # the one of Enum is written in Python
+
     GREETING = "GREETING"
     REFUSED = "REFUSED, where QUIT is due"
     START = "START, where EHLO is due"
@@ -75,6 +77,11 @@ class State(Enum):
     TURNED = "TURNED"  #: RFC 2645 5.3
     CLOSED = "CLOSED"
 
+
+R = TypeVar("R")
+# Python 3.11 takes long to look a member up in its Enum.
+_MAIL, _RCPT = State.MAIL, State.RCPT
+IN_TRANSACTION: Final = (State.MAIL, State.RCPT, State.CHUNKS)
 
 Command = type[c.SmtpCommand[Any]]
 Table = Mapping[tuple[State, Command], State]
@@ -119,25 +126,7 @@ def _table(hellos: Iterable[Command]) -> Table:
     }
 
 
-class Dialect:
-    """A set of verbs with their table: ``SMTP`` or ``LMTP``, or either with more.
-
-    >>> SMTP.extended({(State.READY, Turn): State.TURNED})
-    """
-
-    def __init__(self, table: Table, *, lmtp: bool = False) -> None:
-        self.table: Final = dict(table)
-        self.verbs: Final = {kind.verb: kind for _, kind in table}
-        #: whether a message is answered once for each recipient
-        self.lmtp: Final = lmtp
-
-    def extended(self, rows: Table) -> Dialect:
-        """The same with more verbs, or with other classes for the same verbs."""
-        return Dialect({**self.table, **rows}, lmtp=self.lmtp)
-
-
-SMTP: Final = Dialect(_table((c.Ehlo, c.Helo)))
-LMTP: Final = Dialect(_table((c.Lhlo,)), lmtp=True)
+_NOTHING: Final = EhloData("")
 
 # RFC 3207 4: what a server that demands TLS obeys without it.
 BEFORE_TLS: Final = frozenset({c.Ehlo, c.Lhlo, c.Noop, c.StartTls, c.Quit})
@@ -176,33 +165,45 @@ class Progress:
     def copy(self) -> Progress:
         return replace(self)
 
-    def forget(self) -> None:
+    def granted(self, command: c.SmtpCommand[Any], answer: object = None) -> None:
+        """*command* was answered well, or is taken to be."""
+        kind = type(command)
+        dialect = self.dialect
+        self.state = dialect.table.get((self.state, kind), self.state)
+        effect = dialect.effects.get(kind)
+        if effect is not None:
+            effect(self, command, answer)
+
+    def _hello(self, command: c.Hello[Any], answer: object) -> None:
+        self.offered = answer if isinstance(answer, EhloData) else None
+
+    def _log_in(self, command: c.Auth, answer: object) -> None:
+        self.authenticated = True
+
+    def forget(self, *_: object) -> None:
         """All is as if the connection had just begun (RFC 3207 4.2)."""
         self.state, self.offered, self.authenticated = State.START, None, False
 
-    def granted(self, command: c.SmtpCommand[Any], answer: object = None) -> None:
-        """*command* was answered well, or is taken to be."""
-        state = self.dialect.table.get((self.state, type(command)), self.state)
-        match command:
-            case c.Hello():
-                self.offered = answer if isinstance(answer, EhloData) else None
-            case c.StartTls() | x.Xclient():
-                self.forget()
-            case c.Auth():
-                self.authenticated = True
-            case c.Mail() if state is State.MAIL:
-                self.mails += 1
-                body = command.get(Body)
-                self.smtputf8 = command.smtputf8
-                self.binary = body is not None and body.type is BodyType.BINARYMIME
-                self.rcpts = self.accepted = 0
-                self.domains = frozenset()
-            case c.Rcpt() if state is State.RCPT:
-                self.accepted += 1
-                self._count(command)
-            case c.Content() if state is State.CHUNKS and command.ends_message:
-                state = State.READY
-        self.state = state
+    def _begin(self, command: c.Mail, answer: object) -> None:
+        if self.state is not _MAIL:
+            return
+        self.mails += 1
+        self.rcpts = self.accepted = 0
+        self.domains = frozenset()
+        self.smtputf8 = self.binary = False
+        if command.parameters:
+            body = command.get(Body)
+            self.smtputf8 = command.smtputf8
+            self.binary = body is not None and body.type is BodyType.BINARYMIME
+
+    def _add(self, command: c.Rcpt, answer: object) -> None:
+        if self.state is _RCPT:
+            self.accepted += 1
+            self._count(command)
+
+    def _end(self, command: c.Content, answer: object) -> None:
+        if self.state is State.CHUNKS and command.ends_message:
+            self.state = State.READY
 
     def refused(self, command: c.SmtpCommand[Any], *, sent: bool = False) -> None:
         """*command* was refused; *sent*: the message of DATA had been sent."""
@@ -222,61 +223,66 @@ class Progress:
 
     def _count(self, command: c.Rcpt) -> None:
         self.rcpts += 1
-        if self.offered is not None and "LIMITS" in self.offered:
+        offered = self.offered
+        if offered is not None and offered.limits:
             self.domains |= _domain(command)
 
     # -- what more than the state decides --------------------------------------
 
     def why_not(self, command: c.SmtpCommand[Any], *, tls: bool) -> Reply | None:
         """The Reply that says why *command* cannot be said now, if it cannot."""
-        name = command.verb.decode("ascii")
-        if (self.state, type(command)) not in self.dialect.table:
+        kind = type(command)
+        if (self.state, kind) not in self.dialect.table:
+            name = command.verb.decode("ascii")
             return no(503, f"{name} cannot be said in {self.state.value}", 5, 1)
         extension = command.extension
         if extension is not None and extension not in (self.offered or ()):
             return no(502, f"{extension} is not offered here", 5, 1)
-        match command:
-            case c.Mail():
-                return self._why_not_mail(command, tls)
-            case c.Rcpt():
-                return self._why_not_rcpt(command)
-            case c.Data() if self.binary:
-                return no(503, "BODY=BINARYMIME needs BDAT (RFC 3030 3)", 5, 1)
-            case c.StartTls() if tls:
-                return no(503, "TLS is there already", 5, 1)
-            case c.Auth():
-                return self._why_not_auth(command)
-            case x.Atrn() if not self.authenticated:
-                return no(530, "authentication required", 7, 0)
-            case c.Query(smtputf8=True) if "SMTPUTF8" not in (self.offered or ()):
-                return no(504, "SMTPUTF8 is not offered here", 5, 4)
-            case x.Attributes():
-                return self._why_not_attributes(command)
+        objection = self.dialect.objections.get(kind)
+        return None if objection is None else objection(self, command, tls)
+
+    def _why_not_data(self, command: c.Data, tls: bool) -> Reply | None:
+        if self.binary:
+            return no(503, "BODY=BINARYMIME needs BDAT (RFC 3030 3)", 5, 1)
+        return None
+
+    def _why_not_tls(self, command: c.StartTls, tls: bool) -> Reply | None:
+        return no(503, "TLS is there already", 5, 1) if tls else None
+
+    def _why_not_turn(self, command: x.Atrn, tls: bool) -> Reply | None:
+        return None if self.authenticated else no(530, "authentication required", 7, 0)
+
+    def _why_not_query(self, command: c.Query, tls: bool) -> Reply | None:
+        if command.smtputf8 and "SMTPUTF8" not in (self.offered or ()):
+            return no(504, "SMTPUTF8 is not offered here", 5, 4)
         return None
 
     def _why_not_parameters(self, command: c.Envelope) -> Reply | None:
-        nothing = EhloData("")
+        offered = self.offered if self.offered is not None else _NOTHING
         for parameter in command.parameters:
-            why_not = parameter.why_not(self.offered or nothing)
+            why_not = parameter.why_not(offered)
             if why_not is not None:
                 return why_not
         return None
 
     def _why_not_mail(self, command: c.Mail, tls: bool) -> Reply | None:
-        if not tls and command.get(RequireTls) is not None:
+        if command.parameters and not tls and command.get(RequireTls) is not None:
             return no(530, "REQUIRETLS needs TLS (RFC 8689 4.1)", 7, 0)
-        most = self.offered.limit("MAILMAX") if self.offered else None
-        if most is not None and self.mails >= most:
-            return no(452, f"only {most} messages in one session", 5, 3)
+        if self.offered is not None and self.offered.limits:
+            most = self.offered.limit("MAILMAX")
+            if most is not None and self.mails >= most:
+                return no(452, f"only {most} messages in one session", 5, 3)
+        if not command.parameters:
+            return None
         hold, by = command.get(HoldFor), command.get(By)
         if hold is not None and by is not None and hold.seconds > by.seconds:
             return no(501, "HOLDFOR is longer than BY (RFC 4865 5.2)", 5, 4)
-        return self._why_not_parameters(command) if command.parameters else None
+        return self._why_not_parameters(command)
 
-    def _why_not_rcpt(self, command: c.Rcpt) -> Reply | None:
-        if not self.smtputf8 and not command.argument().isascii():
+    def _why_not_rcpt(self, command: c.Rcpt, tls: bool) -> Reply | None:
+        if not self.smtputf8 and not command.isascii():
             return no(553, "an address that is not ASCII needs SMTPUTF8", 6, 7)
-        if self.offered is not None and "LIMITS" in self.offered:
+        if self.offered is not None and self.offered.limits:
             most = self.offered.limit("RCPTMAX")
             if most is not None and self.rcpts >= most:
                 return no(452, f"only {most} recipients at once", 5, 3)
@@ -285,14 +291,14 @@ class Progress:
                 return no(452, f"recipients of only {most} domains", 5, 3)
         return self._why_not_parameters(command) if command.parameters else None
 
-    def _why_not_auth(self, command: c.Auth) -> Reply | None:
+    def _why_not_auth(self, command: c.Auth, tls: bool) -> Reply | None:
         if self.authenticated:
             return no(503, "AUTH can be said once (RFC 4954 4)", 5, 1)
         if self.offered is None or command.mechanism not in self.offered.sasl:
             return no(504, "that mechanism is not offered here", 5, 4)
         return None
 
-    def _why_not_attributes(self, command: x.Attributes) -> Reply | None:
+    def _why_not_attributes(self, command: x.Attributes, tls: bool) -> Reply | None:
         assert self.offered is not None
         xclient = isinstance(command, x.Xclient)
         known = self.offered.xclient if xclient else self.offered.xforward
@@ -301,10 +307,64 @@ class Progress:
         return no(501, "an attribute that is not offered here", 5, 4)
 
 
+# What a command does besides moving the state, and what may stand against it besides
+# that: by its class, or the nearest of its bases that is here.
+_EFFECTS: Final[dict[type, Callable[[Progress, Any, object], None]]] = {
+    c.Hello: Progress._hello,
+    c.StartTls: Progress.forget,
+    x.Xclient: Progress.forget,
+    c.Auth: Progress._log_in,
+    c.Mail: Progress._begin,
+    c.Rcpt: Progress._add,
+    c.Content: Progress._end,
+}
+_OBJECTIONS: Final[dict[type, Callable[[Progress, Any, bool], Reply | None]]] = {
+    c.Mail: Progress._why_not_mail,
+    c.Rcpt: Progress._why_not_rcpt,
+    c.Data: Progress._why_not_data,
+    c.StartTls: Progress._why_not_tls,
+    c.Auth: Progress._why_not_auth,
+    c.Query: Progress._why_not_query,
+    x.Atrn: Progress._why_not_turn,
+    x.Attributes: Progress._why_not_attributes,
+}
+
+
+def _by_kind(rules: dict[type, R], kinds: Iterable[type]) -> dict[type, R]:
+    return {
+        kind: next(rules[base] for base in kind.__mro__ if base in rules)
+        for kind in kinds
+        if not rules.keys().isdisjoint(kind.__mro__)
+    }
+
+
 def _domain(command: c.Rcpt) -> frozenset[str]:
     if "@" not in command.recipient:
         return frozenset()
     return frozenset({Mailbox.read(command.recipient).domain.lower()})
+
+
+class Dialect:
+    """A set of verbs with their table: ``SMTP`` or ``LMTP``, or either with more.
+
+    >>> SMTP.extended({(State.READY, Turn): State.TURNED})
+    """
+
+    def __init__(self, table: Table, *, lmtp: bool = False) -> None:
+        self.table: Final = dict(table)
+        self.verbs: Final = {kind.verb: kind for _, kind in table}
+        self.effects: Final = _by_kind(_EFFECTS, self.verbs.values())
+        self.objections: Final = _by_kind(_OBJECTIONS, self.verbs.values())
+        #: whether a message is answered once for each recipient
+        self.lmtp: Final = lmtp
+
+    def extended(self, rows: Table) -> Dialect:
+        """The same with more verbs, or with other classes for the same verbs."""
+        return Dialect({**self.table, **rows}, lmtp=self.lmtp)
+
+
+SMTP: Final = Dialect(_table((c.Ehlo, c.Helo)))
+LMTP: Final = Dialect(_table((c.Lhlo,)), lmtp=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailproto import NEED_DATA, RemoteProtocolError, Security, smtp
-from mailproto.smtp import ProxyHeader, ProxyReader, Transport
-from mailproto.smtp.proxy import SIGNATURE
+from mailproto import (
+    NEED_DATA,
+    PAUSED,
+    START_TLS,
+    Bad,
+    LimitExceeded,
+    LocalProtocolError,
+    ProxyHeader,
+    RemoteProtocolError,
+    Security,
+    pop3,
+    smtp,
+)
+from mailproto import ProxyTransport as Transport
+from mailproto._proxy import SIGNATURE
 from mailproto.testing import events
+from tests.adapters import KINDS, serving
 
 ports = st.integers(0, 65535)
 extras = st.lists(st.tuples(st.integers(0, 255), st.binary(max_size=9)), max_size=3)
@@ -42,29 +56,27 @@ def headers(draw: st.DrawFn) -> ProxyHeader:
     )
 
 
-def read(data: bytes, **options: Any) -> tuple[Any, bytes]:
-    """What a reader makes of *data*: the same whole and byte by byte."""
+def read(data: bytes) -> tuple[Any, bytes]:
+    """What a server makes of *data*, and what it leaves; whole and byte by byte."""
     results = []
     for pieces in ([data], [data[i : i + 1] for i in range(len(data))]):
-        reader = ProxyReader(**options)
-        event: Any = NEED_DATA
-        for i, piece in enumerate(pieces):
-            reader.receive_data(piece)
+        server = smtp.Server(Security.CLEARTEXT, proxied=True)
+        result: Any = NEED_DATA
+        for piece in pieces:
+            server.receive_data(piece)
             try:
-                event = reader.next_event()
+                signal = server.next_event()
             except RemoteProtocolError as error:
                 with pytest.raises(RemoteProtocolError):
-                    reader.next_event()
-                event = str(error).partition(":")[0]
+                    server.next_event()
+                result = str(error).partition(":")[0]
                 break
-            if event is not NEED_DATA:
-                rest = b"".join(pieces[i + 1 :])
-                results.append((event, reader.trailing_data + rest))
-                break
-        else:
-            assert reader.trailing_data == b""
-        if event is NEED_DATA or isinstance(event, str):
-            results.append((event, b""))
+            assert signal in (NEED_DATA, PAUSED)
+            assert (signal is PAUSED) == (server.proxy_header is not None)
+        header = server.proxy_header
+        results.append(
+            (result, b"") if header is None else (header, server.trailing_data)
+        )
     assert results[0] == results[1]
     return results[0]
 
@@ -92,16 +104,63 @@ def test_any_bytes_give_only_our_errors(data: bytes) -> None:
     read(data)
 
 
-def test_in_front_of_a_server() -> None:
-    reader = ProxyReader()
-    reader.receive_data(b"PROXY TCP4 192.0.2.1 192.0.2.2 56324 25\r\nEHLO a\r\n")
-    assert reader.next_event() == ProxyHeader(
-        Transport.TCP4, "192.0.2.1", 56324, "192.0.2.2", 25
-    )
-    server = smtp.Server(Security.CLEARTEXT)
-    server.receive_data(reader.trailing_data)
+TEXT = b"PROXY TCP4 192.0.2.1 192.0.2.2 56324 25\r\n"
+SPIKE = ProxyHeader(Transport.TCP4, "192.0.2.1", 56324, "192.0.2.2", 25)
+
+
+def test_it_stands_in_front_of_the_greeting() -> None:
+    server = smtp.Server(Security.CLEARTEXT, proxied=True)
+    with pytest.raises(LocalProtocolError, match="the proxy comes first"):
+        server.send(smtp.Greeting("mx"))
+    server.receive_data(TEXT + b"EHLO a\r\n")
+    assert server.next_event() is PAUSED
+    assert server.proxy_header == SPIKE
     server.send(smtp.Greeting("mx"))
     assert events(server) == [smtp.Ehlo("a")]
+
+
+def test_it_stands_in_front_of_tls() -> None:
+    server = pop3.Server(Security.IMPLICIT, proxied=True)
+    assert not server.tls_due
+    server.receive_data(TEXT)
+    assert server.next_event() is START_TLS
+    assert server.proxy_header == SPIKE
+    server.tls_started()
+    server.send(pop3.Greeting("ready"))
+    server = pop3.Server(Security.IMPLICIT, proxied=True)
+    server.receive_data(TEXT + b"CAPA\r\n")
+    with pytest.raises(RemoteProtocolError, match="plaintext"):
+        server.next_event()
+
+
+def test_without_a_proxy_there_is_no_header() -> None:
+    server = smtp.Server(Security.CLEARTEXT)
+    server.receive_data(TEXT)
+    server.send(smtp.Greeting("mx"))
+    assert isinstance(events(server)[0], Bad)
+    assert server.proxy_header is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_through_every_adapter(kind: str) -> None:
+    seen: list[ProxyHeader | None] = []
+
+    def greet(session: Any) -> None:
+        seen.append(session.conn.proxy_header)
+        session.conn.send(pop3.Greeting("ready"))
+
+    async def greet_async(session: Any) -> None:
+        greet(session)
+
+    handler = greet if kind == "sync" else greet_async
+    with serving(kind, handler=handler, proxied=True) as port:
+        with socket.create_connection(("127.0.0.1", port), 20) as sock:
+            sock.sendall(TEXT)
+            assert sock.recv(100) == b"+OK ready\r\n"
+        with socket.create_connection(("127.0.0.1", port), 20) as sock:
+            sock.sendall(b"USER ann\r\n")
+            assert sock.recv(100) == b""
+    assert seen == [SPIKE]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +179,6 @@ def test_in_front_of_a_server() -> None:
         SIGNATURE + b"\x22\x11\0\0",
         SIGNATURE + b"\x21\x11\0\0",
         SIGNATURE + b"\x21\x44\0\0",
-        SIGNATURE + b"\x21\x11\xff\xff",
         SIGNATURE + b"\x21\x00\0\x02xx",
         SIGNATURE + b"\x21\x00\0\x05x\0\x09xx",
     ],
@@ -141,17 +199,19 @@ def test_what_means_nothing_is_passed_over() -> None:
 
 
 def test_the_connection_ends_too_early() -> None:
-    reader = ProxyReader()
-    reader.receive_data(b"PROXY ")
-    assert reader.next_event() is NEED_DATA
-    reader.receive_data(b"")
-    with pytest.raises(RemoteProtocolError, match="inside a header"):
-        reader.next_event()
-    reader = ProxyReader()
-    reader.receive_data(b"PROXY UNKNOWN\r\n")
-    assert reader.next_event() == ProxyHeader()
-    reader.receive_data(b"")
-    assert reader.next_event() == ProxyHeader()
+    server = smtp.Server(Security.CLEARTEXT, proxied=True)
+    server.receive_data(b"PROXY ")
+    assert server.next_event() is NEED_DATA
+    server.receive_data(b"")
+    with pytest.raises(RemoteProtocolError, match="closed in a PROXY header"):
+        server.next_event()
+
+
+def test_a_header_has_a_limit() -> None:
+    server = smtp.Server(Security.CLEARTEXT, proxied=True, limits=smtp.Limits(proxy=9))
+    server.receive_data(SIGNATURE + b"\x21\x11\0\x0a")
+    with pytest.raises(LimitExceeded, match="proxy"):
+        server.next_event()
 
 
 @pytest.mark.parametrize(
@@ -171,6 +231,10 @@ def test_the_connection_ends_too_early() -> None:
 def test_a_header_checks_itself(arguments: Any) -> None:
     with pytest.raises(ValueError):
         ProxyHeader(*arguments)
+
+
+def test_of_an_unknown_transport_version_1_says_no_more() -> None:
+    assert ProxyHeader().write(1) == b"PROXY UNKNOWN\r\n"
 
 
 def test_what_cannot_be_written() -> None:

@@ -13,33 +13,9 @@ the program is known to change it:
   cannot be told apart afterwards, so mail for it keeps to CRLF.
 """
 
-import stat
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
-from .programs import run
-
-Security = Literal["implicit", "stls", "none"]
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A mailbox and the way to it.
-
-    No control characters and no `"` in `user` and `password`, nor a colon in `user`:
-    not every client's configuration can express them.
-    """
-
-    host: str
-    port: int
-    user: str
-    password: str = field(repr=False)
-    ca_file: Path
-    security: Security
+from .programs import Account, home_directory, run, write_secret
 
 
 def curl(account: Account, *, delete: bool = False, auth: str = "") -> list[bytes]:
@@ -55,7 +31,7 @@ def curl(account: Account, *, delete: bool = False, auth: str = "") -> list[byte
         options += ["--ssl-reqd"]
     if auth:
         options += ["--login-options", f"AUTH={auth}"]
-    with _home() as home:
+    with home_directory() as home:
         listing = run("curl", *options, "-X", "UIDL", url, home=home)
         # To curl, an empty list is a blank line.
         count = len(listing.strip().splitlines())
@@ -80,13 +56,13 @@ def fetchmail(
     does not look for addresses in it.
     """
     tls = {"implicit": "ssl", "stls": "sslproto 'TLS1.2+'", "none": "sslproto ''"}
-    with _home() as home:
+    with home_directory() as home:
         (home / "inbox").mkdir()
         # fetchmail runs this for each message, one after the other.
         deliver = home / "deliver"
         deliver.write_text('#!/bin/sh\nexec cat > "inbox/$(ls inbox | wc -l)"\n')
         deliver.chmod(0o700)
-        _write_secret(
+        write_secret(
             home / "fetchmailrc",
             "set invisible",
             "set no bouncemail",
@@ -113,10 +89,10 @@ def mpop(account: Account, *, delete: bool = False, auth: str = "on") -> list[by
     auth: "user", "plain", "cram-md5", "scram-sha-256", ...; `on` leaves it to mpop,
     which then sends no plain password without TLS.
     """
-    with _home() as home:
+    with home_directory() as home:
         for folder in ("tmp", "new", "cur"):
             (home / "inbox" / folder).mkdir(parents=True)
-        _write_secret(
+        write_secret(
             home / "mpoprc",
             "account default",
             f"host {account.host}",
@@ -140,19 +116,6 @@ def mpop(account: Account, *, delete: bool = False, auth: str = "on") -> list[by
 def _number_in_maildir(file: Path) -> int:
     """`1700000000.M123456P99Q7.host` is the seventh that a process delivered."""
     return int(file.name.split(".")[1].partition("Q")[2])
-
-
-@contextmanager
-def _home() -> Iterator[Path]:
-    """An empty home directory that goes when it is no longer needed."""
-    with tempfile.TemporaryDirectory(prefix="mailproto-client-") as directory:
-        yield Path(directory)
-
-
-def _write_secret(file: Path, *lines: str) -> None:
-    """A configuration that holds a password: programs insist that nobody may look."""
-    file.touch(stat.S_IRUSR | stat.S_IWUSR)
-    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def _quoted(text: str) -> str:

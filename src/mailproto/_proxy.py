@@ -3,12 +3,8 @@
     PROXY TCP4 192.0.2.1 192.0.2.2 56324 25                      version 1, text
     \\r\\n\\r\\n\\0\\r\\nQUIT\\n 0x21 0x11 0x00 0x0C ...               version 2, octets
 
-It stands in front of the server's greeting, and of TLS.  Read it only where nobody but
-a trusted proxy can connect: whoever can say it can say anything.
-
-    reader = ProxyReader()
-    reader.receive_data(...)        until reader.next_event() is a ProxyHeader
-    server.receive_data(reader.trailing_data)
+It stands in front of the server's greeting, and of TLS; see ``ServerConnection``.  It
+is for a port that only a trusted proxy can reach: whoever can say it can say anything.
 """
 
 from __future__ import annotations
@@ -20,8 +16,8 @@ from enum import Enum
 from ipaddress import ip_address
 from typing import Final, Self
 
-from .._connection import NEED_DATA, Signal
-from ..errors import RemoteProtocolError, quote
+from ._buffer import ReceiveBuffer
+from .errors import LimitExceeded, RemoteProtocolError, quote
 
 MAX_TEXT: Final = 107  # octets of a header of version 1, CRLF included
 SIGNATURE: Final = b"\r\n\r\n\0\r\nQUIT\n"
@@ -33,7 +29,7 @@ _TEXT = re.compile(
 )
 
 
-class Transport(Enum):
+class ProxyTransport(Enum):
     """What the proxied connection is; the value is that of version 2."""
 
     UNKNOWN = 0x00
@@ -54,14 +50,14 @@ class Transport(Enum):
 class ProxyHeader:
     """Who connected, and to whom; without *source*, the proxy speaks for itself.
 
-    >>> ProxyHeader(Transport.TCP4, "192.0.2.1", 56324, "192.0.2.2", 25).write(1)
+    >>> ProxyHeader(ProxyTransport.TCP4, "192.0.2.1", 56324, "192.0.2.2", 25).write(1)
     b'PROXY TCP4 192.0.2.1 192.0.2.2 56324 25\\r\\n'
 
     A Unix socket has a path, in hexadecimal digits, for its address.  *extras* are the
     type-length-values of version 2, in order.
     """
 
-    transport: Transport = Transport.UNKNOWN
+    transport: ProxyTransport = ProxyTransport.UNKNOWN
     source: str | None = None
     source_port: int = 0
     destination: str | None = None
@@ -106,9 +102,9 @@ class ProxyHeader:
         return SIGNATURE + fixed + addresses + extras
 
     def _write_text(self) -> bytes:
-        if self.transport is Transport.UNKNOWN:
+        if self.transport is ProxyTransport.UNKNOWN:
             return b"PROXY UNKNOWN\r\n"
-        if self.transport not in (Transport.TCP4, Transport.TCP6):
+        if self.transport not in (ProxyTransport.TCP4, ProxyTransport.TCP6):
             raise ValueError("version 1 of the PROXY protocol knows only of TCP")
         return (
             f"PROXY {self.transport.name} {self.source} {self.destination} "
@@ -127,7 +123,7 @@ class ProxyHeader:
             return cls()
         source, destination = found[2].decode("ascii"), found[3].decode("ascii")
         ports = int(found[4][:6]), int(found[5][:6])
-        transport = Transport[found[1].decode("ascii")]
+        transport = ProxyTransport[found[1].decode("ascii")]
         return cls(transport, source, ports[0], destination, ports[1])
 
     @classmethod
@@ -138,7 +134,7 @@ class ProxyHeader:
             raise ValueError("not a header of version 2")
         if command == 0x20:  # LOCAL: what follows means nothing, the family neither
             return cls()
-        transport = Transport(family)
+        transport = ProxyTransport(family)
         size = transport.address_size
         ports = 4 if size in (4, 16) else 0
         if len(rest) < 2 * size + ports:
@@ -175,63 +171,42 @@ def _read_extras(data: bytes) -> tuple[tuple[int, bytes], ...]:
     return tuple(extras)
 
 
-class ProxyReader:
-    """Takes the header off a connection, and nothing behind it.
+def take_header(buffer: ReceiveBuffer, most: int) -> ProxyHeader | None:
+    """The header that *buffer* begins with, and nothing behind it; ``None``: not yet.
 
-    *most* is how long a header of version 2 may say that it is, behind its first 16
-    octets; one of version 1 has 107 octets at most.
+    *most* is how long one of version 2 may say that it is, behind its first 16 octets.
+    Raises RemoteProtocolError if it is none.
     """
+    data = bytes(buffer)
+    size = _size(data, most)
+    if size > len(data):
+        return None
+    try:
+        header = ProxyHeader.read(data[:size])
+    except ValueError as error:
+        raise _no_header(data, str(error)) from error
+    while size:
+        size -= len(buffer.take(size))
+    return header
 
-    def __init__(self, most: int = 4096) -> None:
-        self._most = most
-        self._data = bytearray()
-        self._failure: RemoteProtocolError | None = None
-        self._header: ProxyHeader | None = None
 
-    def receive_data(self, data: bytes | bytearray | memoryview) -> None:
-        """Add bytes from the network; ``b""`` means that the peer closed its side."""
-        self._data += data
-        if not data and self._header is None:
-            self._failure = RemoteProtocolError("connection closed inside a header")
+def _size(data: bytes, most: int) -> int:
+    """How long the header is; more than there is if that is not known yet."""
+    if SIGNATURE.startswith(data[: len(SIGNATURE)]):
+        if len(data) < FIXED:
+            return FIXED
+        length = int.from_bytes(data[14:16])
+        if length > most:
+            raise LimitExceeded("proxy", most, "a PROXY header that is too long")
+        return FIXED + length
+    end = data.find(b"\r\n", 0, MAX_TEXT)
+    if end >= 0:
+        return end + 2
+    if len(data) >= MAX_TEXT or not b"PROXY ".startswith(data[:6]):
+        raise _no_header(data, "neither of version 1 nor of version 2")
+    return MAX_TEXT + 1
 
-    @property
-    def trailing_data(self) -> bytes:
-        """What stands behind the header: it is the server's."""
-        return bytes(self._data) if self._header is not None else b""
 
-    def next_event(self) -> ProxyHeader | Signal:
-        """The header, or NEED_DATA; RemoteProtocolError if it is none."""
-        if self._failure is not None:
-            raise self._failure
-        if self._header is None:
-            size = self._size()
-            if size > len(self._data):
-                return NEED_DATA
-            try:
-                self._header = ProxyHeader.read(bytes(self._data[:size]))
-            except ValueError as error:
-                raise self._fail(str(error)) from error
-            del self._data[:size]
-        return self._header
-
-    def _size(self) -> int:
-        """How long the header is; more than there is if that is not known yet."""
-        begin = bytes(self._data[: len(SIGNATURE)])
-        if SIGNATURE.startswith(begin):
-            if len(self._data) < FIXED:
-                return FIXED
-            length = int.from_bytes(self._data[14:16], "big")
-            if length > self._most:
-                raise self._fail(f"it is longer than {self._most} octets")
-            return FIXED + length
-        end = self._data.find(b"\r\n", 0, MAX_TEXT)
-        if end >= 0:
-            return end + 2
-        if len(self._data) >= MAX_TEXT or not b"PROXY ".startswith(begin[:6]):
-            raise self._fail("neither of version 1 nor of version 2")
-        return MAX_TEXT + 1
-
-    def _fail(self, why: str) -> RemoteProtocolError:
-        what = quote(bytes(self._data[:MAX_TEXT]))
-        self._failure = RemoteProtocolError(f"not a PROXY header: {what}: {why}")
-        return self._failure
+def _no_header(data: bytes, why: str) -> RemoteProtocolError:
+    what = quote(data[:MAX_TEXT])
+    return RemoteProtocolError(f"not a PROXY header: {what}: {why}")

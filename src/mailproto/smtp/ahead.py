@@ -1,0 +1,97 @@
+"""Replies that a client reads many at a time.
+
+Most of what a server says is a reply without a fault, to a command that it just ends.
+Such replies may be read before their turn, as long as nobody can tell: what they mean
+is another matter, and its time comes when they are handed over.  Whatever is not so
+plain is left to the client, which reads line by line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+from .._command import Call
+from .grammar import MAX_LINE
+from .responses import STATUS, EnhancedCode, Reply
+from .state import Limits
+
+_HEAD = re.compile(rb"[245][0-5][0-9](?:\Z| (?:%s)?)" % STATUS.encode("ascii"))
+
+
+def read_ahead(
+    calls: Iterable[Call[object]], lines: Iterable[bytes], limits: Limits
+) -> list[tuple[bytes, Reply]]:
+    """Replies to *calls*, each with its lines; it ends before the first odd one."""
+    found: list[tuple[bytes, Reply]] = []
+    left = iter(lines)
+    most = min(MAX_LINE, limits.line) - 2
+    for call in calls:
+        said = next(left, b"")
+        if len(said) > most or not call.command.plain:
+            break
+        if said[3:4] == b"-":
+            said = _gather(said, left, most, limits)
+        reply = read_plain(said)
+        if reply is None:
+            break
+        found.append((said, reply))
+    return found
+
+
+def _gather(first: bytes, lines: Iterator[bytes], most: int, limits: Limits) -> bytes:
+    """The reply of several lines that begins so, if it keeps to all limits."""
+    said = [first]
+    for line in lines:
+        said.append(line)
+        if line[3:4] != b"-" or len(line) > most:
+            break
+    whole = b"\r\n".join(said)
+    few = len(said) <= limits.reply_lines and len(whole) + 2 <= limits.reply
+    return whole if few and len(said[-1]) <= most else b""
+
+
+@lru_cache(maxsize=256)
+def read_plain(said: bytes) -> Reply | None:
+    """The reply that *said* is, if it is a plain one: most are.
+
+    Servers say the same over and over.  ``None``: it has to be looked at in its place.
+    """
+    found = _HEAD.match(said)
+    head = _read_head(found[0]) if found is not None else None
+    if found is None or head is None:
+        return _read_lines(said) if said[3:4] == b"-" else None
+    text = said[found.end() :].decode("utf-8", "replace")
+    if not text.isascii() or not text.isprintable():
+        return None
+    reply = object.__new__(Reply)  # all that its constructor checks has been seen to
+    _set_code(reply, head[0])
+    _set_text(reply, text)
+    _set_enhanced(reply, head[1])
+    _set_written(reply, None)
+    return reply
+
+
+@lru_cache(maxsize=256)
+def _read_head(head: bytes) -> tuple[int, EnhancedCode | None] | None:
+    """What comes before the text of a reply, ``250 2.1.5``; ``None``: look closely."""
+    code, _, status = head.decode("ascii").rstrip(" ").partition(" ")
+    if code == "421" or (status and status[0] != code[0]):
+        return None
+    return int(code), EnhancedCode.read(status) if status else None
+
+
+# Where a field of a frozen value is, so that one can be made without its checks.
+_set_code = Reply.__dict__["code"].__set__
+_set_text = Reply.__dict__["text"].__set__
+_set_enhanced = Reply.__dict__["enhanced"].__set__
+_set_written = Reply.__dict__["_written"].__set__
+
+
+def _read_lines(said: bytes) -> Reply | None:
+    try:
+        reply = Reply.read(*said.split(b"\r\n"))
+    except ValueError:
+        return None
+    return None if reply.code == 421 or 300 <= reply.code < 400 else reply
