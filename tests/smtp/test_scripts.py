@@ -354,6 +354,7 @@ def test_one_who_is_always_too_many_is_refused_in_the_end() -> None:
     sent = send(host, BOB, MANY[0], EVE)
     assert sent.refused == {EVE: many, MANY[0]: full}
     assert len(host.transactions) == 2
+    assert host.heard.count("RCPT") == 4  # who is full is not asked again
 
 
 def test_all_or_none_needs_one_transaction() -> None:
