@@ -653,6 +653,18 @@ def test_a_chunk_by_hand_is_looked_at_by_the_rules_of_its_own_message() -> None:
         client.send(Chunk(b"a\n"))
 
 
+def test_a_binary_chunk_by_hand_goes_out_as_it_is() -> None:
+    client = greeted("CHUNKING", "BINARYMIME", "PIPELINING")
+    for command in (Mail("", smtp.Body(smtp.BodyType.BINARYMIME)), BOB):
+        client.send(command)
+    told(client, "250 a", "250 b")
+    client.send(Bdat(5, last=True))
+    client.next_event()
+    client.send(Chunk(b"\n.\0\n\r"))
+    client.send(End())
+    assert said(client) == b"BDAT 5 LAST\r\n\n.\0\n\r"
+
+
 def test_a_message_by_hand_ends_with_no_cr() -> None:
     client = in_transaction(newlines=Newlines.REJECT)
     client.send(Data())
