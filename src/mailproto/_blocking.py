@@ -85,6 +85,22 @@ class Blocking(AsyncSession[Conn]):
     async def _read(self) -> None:
         self.conn.receive_data(self._patiently(lambda: self.sock.recv(READ_SIZE)))
 
+    async def _read_until(self, deadline: float) -> bool:
+        self._deadline = deadline
+        try:
+            await self._read()
+        except TimeoutError:
+            if time.monotonic() < deadline:  # the connection was lost by one
+                raise
+            return False
+        finally:  # a wait that was meant takes nothing of the time for the rest
+            left = self.timeout
+            self._deadline = None if left is None else time.monotonic() + left
+        return True
+
+    def _clock(self) -> float:
+        return time.monotonic()
+
     async def _write(self) -> bool:
         heard = False
         try:

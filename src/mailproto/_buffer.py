@@ -89,6 +89,20 @@ class ReceiveBuffer:
         """Forget the first *count* octets of what ``peek_lines`` gave."""
         self._start += count
 
+    def take_match(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
+        """What *pattern* matches here, within one read; else nothing is taken.
+
+        It must not match the beginning of a longer match.
+        """
+        if self._cut:
+            return None
+        if self._start == len(self._data) and not self._next_read():
+            return None
+        found = pattern.match(self._data, self._start)
+        if found is not None:
+            self._start = found.end()
+        return found
+
     def skip_line(self) -> bool:
         """Forget what is here of the next line; whether its end was among it."""
         while True:

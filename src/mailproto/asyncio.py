@@ -77,6 +77,19 @@ class Session(AsyncSession[Conn], asyncio.Protocol):
         await self._readable.wait()
         self._readable.clear()
 
+    async def _read_until(self, deadline: float) -> bool:
+        try:
+            async with asyncio.timeout_at(deadline) as limit:
+                await self._read()
+        except TimeoutError:
+            if not limit.expired():  # the connection was lost by one
+                raise
+            return False
+        return True
+
+    def _clock(self) -> float:
+        return asyncio.get_running_loop().time()
+
     async def _write(self) -> bool:
         out = self.conn.data_to_send()
         if out and not self._transport.is_closing():
