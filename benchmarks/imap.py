@@ -471,3 +471,19 @@ def growing(chunk: int) -> dict[str, Any]:
         "imap.struct": of(corpora.structure, 900),
         "imap.literal": literal,
     }
+
+
+def streaming() -> dict[str, Any]:
+    """Work that must not keep what goes by, whatever its size."""
+
+    def literal(size: int) -> None:
+        buffer, reader = ReceiveBuffer(), ResponseReader(imap.Limits())
+        piece = bytes(READ_SIZE)
+        pieces = itertools.repeat(piece, size // len(piece))
+        begin = b"* 1 FETCH (BODY[] {%d}\r\n" % (size // len(piece) * len(piece))
+        for data in itertools.chain([begin], pieces, [b" UID 1)\r\n"]):
+            buffer.feed(data)
+            while reader.read(buffer) is not None:
+                pass
+
+    return {"imap.literal": literal}
