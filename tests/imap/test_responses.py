@@ -312,6 +312,7 @@ QUIRKS: list[tuple[Quirk, bytes, Any]] = [
     (Quirk.NEGATIVE, b"* -1 EXISTS", imap.Exists(0)),
     (Quirk.NEGATIVE, b"* 1 FETCH (MODSEQ (-1))", imap.FetchData(1, {"MODSEQ": 0})),
     (Quirk.ZERO, b"* SEARCH 0 5", imap.SearchData((5,))),
+    (Quirk.ZERO, b"* STATUS a (UIDNEXT 0)", imap.StatusData("a", {"UIDNEXT": 0})),
     (Quirk.ZERO, b"* 0 FETCH (UID 5)", imap.FetchData(0, {"UID": 5})),
     (
         Quirk.FLOAT,

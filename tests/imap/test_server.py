@@ -674,3 +674,9 @@ def test_what_is_no_data_cannot() -> None:
 
 def test_idle_is_a_command() -> None:
     assert ask(logged_in(), b"a IDLE").command == Idle()
+
+
+def test_a_tag_is_any_atom_without_a_plus() -> None:
+    conn = server()
+    conn.send(ask(conn, b"}]!~ NOOP").answer(OK))
+    assert said(conn) == b"}]!~ OK done\r\n"

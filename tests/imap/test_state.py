@@ -165,7 +165,8 @@ def test_which_mailbox_is_selected_and_whether_it_can_be_changed() -> None:
         (Authenticate("PLAIN", b""), ("AUTH=PLAIN", "SASL-IR"), False, None),
         (Authenticate("PLAIN"), ("IDLE",), False, "mechanism"),
         (Authenticate("PLAIN"), (), False, None),
-        (Id(), (), False, "ID is not offered"),
+        (Id(), (), False, "CAPABILITY must tell"),
+        (Id(), ("IDLE",), False, "ID is not offered"),
     ],
 )
 def test_what_more_than_the_state_decides(

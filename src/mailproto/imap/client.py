@@ -26,11 +26,11 @@ from .codes import Capabilities
 from .fetch import FetchData
 from .framer import ResponseReader
 from .grammar import Literal, Streamed
+from .quirks import Quirk
 from .replies import (
     Condition,
     Continue,
     Greeting,
-    LiteralBegins,
     Malformed,
     Reply,
     TaggedReply,
@@ -49,6 +49,7 @@ from .state import (
     conflict,
     name_of,
 )
+from .transcript import shown
 
 R = TypeVar("R")
 Event: TypeAlias = Any
@@ -104,6 +105,7 @@ class Client(ClientConnection[Event]):
         self._due: tuple[str, Reply] | None = None  # the answer that waits for End, TLS
         # Of a log-in, and of IDLE:
         self._login: Login | None = None
+        self._challenged = False  # the server has said something in it
         self._learnt: Capabilities | None = None  # while it was going on
         self._idling = False  # "+" came
         self._done = False  # DONE was sent, or is to be
@@ -272,7 +274,7 @@ class Client(ClientConnection[Event]):
     def _begin(self, tag: str, command: c.ImapCommand[Any]) -> None:
         """Write *command* as far as it may be written."""
         self._learnt = None
-        self._idling = self._done = False
+        self._idling = self._done = self._challenged = False
         if isinstance(command, c.Authenticate):
             self._begin_login(tag, command)
             return
@@ -377,7 +379,7 @@ class Client(ClientConnection[Event]):
     def _understand(self, response: Any) -> Event | None:
         """The event that one response makes, if it makes one at once."""
         if self.trace is not None:
-            self._heard(self._shown(response))
+            self._heard(shown(response, login=self._login is not None))
         match response:
             case Deviation() | Chunk():
                 return response
@@ -391,23 +393,6 @@ class Client(ClientConnection[Event]):
             case Continue():
                 return self._read_continue(response)
         return self._read_untagged(response)
-
-    def _shown(self, response: Any) -> bytes:
-        """What a transcript may show of *response*: no challenge, and no message."""
-        match response:
-            case Continue() if self._login is not None:
-                return b"+ ****"
-            case Chunk(data=data):
-                return b"(%d octets)" % len(data)
-            case Malformed(raw=data) | Deviation(raw=data):
-                return data.partition(b"\r\n")[0]
-            case LiteralBegins(number=number, item=item):
-                return b"(%b of message %d)" % (item.encode("ascii", "replace"), number)
-            case FetchData(number=number, items=items):
-                names = " ".join(items).encode("ascii", "replace")
-                return b"* %d FETCH (%b)" % (number, names)
-        said: bytes = response.write()
-        return said.partition(b"\r\n")[0]
 
     def _check_malformed(self, response: Malformed) -> None:
         """A line that is lost must not be one that is waited for."""
@@ -498,19 +483,29 @@ class Client(ClientConnection[Event]):
     def _read_challenge(
         self, call: Call[Any], login: Login, response: Continue
     ) -> Event | None:
+        first, self._challenged = not self._challenged, True
         try:
             challenge = response.challenge
         except ValueError:
+            if first and not self.strict:  # it means: go on
+                event = self._answer_challenge(call, login, b"")
+                self._events += [] if event is None else [event]
+                return Deviation(Quirk.ODD_CHALLENGE, response.write()[:-2])
             # RFC 3501 6.2.2 knows of no such challenge; it is for nobody to answer.
             login.count()
             login.cause = RemoteProtocolError("a challenge that is not base64")
-            answer = None
-        else:
-            if login.by_hand and login.unsaid is None:
-                login.count()
-                login.awaited = True
-                return GoAhead(call, challenge)
-            answer = login.respond(challenge)
+            self._say_turn(c.Cancel())
+            return None
+        return self._answer_challenge(call, login, challenge)
+
+    def _answer_challenge(
+        self, call: Call[Any], login: Login, challenge: bytes
+    ) -> Event | None:
+        if login.by_hand and login.unsaid is None:
+            login.count()
+            login.awaited = True
+            return GoAhead(call, challenge)
+        answer = login.respond(challenge)
         self._say_turn(c.Cancel() if answer is None else c.Response(answer))
         return None
 

@@ -32,11 +32,11 @@ from .quirks import Quirk, Reader
 from .verbs import unchecked
 
 # RFC 3501 9, resp-text-code: an atom, and then anything but "]".  Atoms end at "]".
-_NAME: Final = re.compile(rb'[^\0-\x20()\[\]{}%*"\\\x7f-\xff]++')
+_NAME: Final = re.compile(rb'[^\0-\x20()\[\]{%*"\\\x7f-\xff]++')
 _OTHER: Final = re.compile(rb"[^\]\r\n\0]*+")
 _IS_OTHER: Final = re.compile(r"[^\]\r\n\0]+").fullmatch
-_CAPABILITY: Final = re.compile(rb'[^\0-\x20(){}%*"\\\]\x7f-\xff]++')
-_IS_CAPABILITY: Final = re.compile(r'[^\0-\x20(){}%*"\\\]\x7f-\U0010ffff]+').fullmatch
+_CAPABILITY: Final = re.compile(rb'[^\0-\x20(){%*"\\\]\x7f-\xff]++')
+_IS_CAPABILITY: Final = re.compile(r'[^\0-\x20(){%*"\\\]\x7f-\U0010ffff]+').fullmatch
 _ODD_FLAGS: Final = re.compile(rb"\(([^()\r\n]*+)\)")
 
 

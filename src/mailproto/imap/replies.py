@@ -146,7 +146,7 @@ class TaggedReply:
 
 
 _TAGGED: Final = (Condition.OK, Condition.NO, Condition.BAD)
-_IS_TAG: Final = re.compile(r"[^\0-\x20(){}%*\"\\+\x7f-\U0010ffff]+").fullmatch
+_IS_TAG: Final = re.compile(r"[^\0-\x20(){%*\"\\+\x7f-\U0010ffff]+").fullmatch
 
 
 def check_tag(tag: str) -> None:

@@ -84,19 +84,20 @@ def log_in(
     )
     if best is not None:
         yield Authenticate.using(best)
-        used = best.mechanism
     elif password and "LOGINDISABLED" not in known:
         yield Login(name, password)
-        used = "LOGIN"
     else:
-        offered = " ".join(known.sasl) or "none"
-        raise LocalProtocolError(
-            "no way to log in that is allowed here "
-            f"(SASL mechanisms on offer: {offered})"
-        )
+        raise _no_way(known)
     if client.capabilities is None:
         yield Capability()  # they may be others now (RFC 3501 6.2.2)
-    return used
+    return "LOGIN" if best is None else best.mechanism
+
+
+def _no_way(known: Capabilities) -> LocalProtocolError:
+    offered = " ".join(known.sasl) or "none"
+    return LocalProtocolError(
+        f"no way to log in that is allowed here (SASL mechanisms on offer: {offered})"
+    )
 
 
 def append(

@@ -251,7 +251,7 @@ class Server(ServerConnection[Said, Event, Hint]):
             raise LocalProtocolError("EXPUNGE cannot be said now (RFC 3501 7.4.1)")
         if value.of_messages and not selecting:
             known = self.state is State.SELECTED
-        if not known and not isinstance(asked, x.Id):
+        if not known and not isinstance(asked, x.Id | c.Other):
             raise self._not_now(value)
 
     @property

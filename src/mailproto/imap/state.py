@@ -426,9 +426,11 @@ class Progress:
             case c.Authenticate() if command.extension not in offered:
                 return no("that mechanism is not offered here")
         extension = command.extension
-        if extension is not None and extension not in offered:
-            return bad(f"{name}: {extension} is not offered here")
-        return None
+        if extension is None or extension in offered:
+            return None
+        if self.offered is None:
+            return bad(f"{name}: whether {extension} is offered, CAPABILITY must tell")
+        return bad(f"{name}: {extension} is not offered here")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
