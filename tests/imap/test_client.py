@@ -809,4 +809,4 @@ def test_a_transcript_shows_no_message() -> None:
     assert [type(event).__name__ for event in got] == [
         "LiteralBegins", "Chunk", "FetchData",
     ]  # fmt: skip
-    assert seen == [b"(BODY[] of message 1)", b"(3 octets)", b"* 1 FETCH (BODY[])"]
+    assert seen == [b"(BODY[] of message 1, 3 octets)", b"* 1 FETCH (BODY[])"]

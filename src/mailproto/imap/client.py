@@ -379,7 +379,9 @@ class Client(ClientConnection[Event]):
     def _understand(self, response: Any) -> Event | None:
         """The event that one response makes, if it makes one at once."""
         if self.trace is not None:
-            self._heard(shown(response, login=self._login is not None))
+            line = shown(response, login=self._login is not None)
+            if line is not None:
+                self._heard(line)
         match response:
             case Deviation() | Chunk():
                 return response

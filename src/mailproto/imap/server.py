@@ -82,10 +82,11 @@ class Server(ServerConnection[Said, Event, Hint]):
         *,
         offer: Capabilities | None = None,
         dialect: Dialect = IMAP4REV1,
+        proxied: bool = False,
         limits: Limits | None = None,
     ) -> None:
         self.limits: Final = limits or Limits()
-        super().__init__(security, self.limits)
+        super().__init__(security, self.limits, proxied=proxied)
         self.dialect: Final = dialect
         self.offer = offer or Capabilities("IMAP4rev1")
         self.updates: Updates | None = None  #: of the mailbox that is selected

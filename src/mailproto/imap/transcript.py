@@ -9,18 +9,20 @@ from .fetch import FetchData
 from .replies import Continue, LiteralBegins, Malformed
 
 
-def shown(response: Any, *, login: bool) -> bytes:
-    """One line, without its CRLF; *login*: a log-in goes on.
+def shown(response: Any, *, login: bool) -> bytes | None:
+    """One line, without its CRLF; *login*: a log-in goes on.  ``None``: no line.
 
-    Of FETCH data only the names of the items: they may be large, and private.
+    Of FETCH data only the names of the items: they may be large, and private.  What
+    streams is told of once, as it begins.
     """
     match response:
         case Continue() if login:
             return b"+ ****"
-        case Chunk(data=data):
-            return b"(%d octets)" % len(data)
-        case LiteralBegins(number=number, item=item):
-            return b"(%b of message %d)" % (item.encode("ascii", "replace"), number)
+        case Chunk():
+            return None
+        case LiteralBegins(number=number, item=item, size=size):
+            name = item.encode("ascii", "replace")
+            return b"(%b of message %d, %d octets)" % (name, number, size)
         case FetchData(number=number, items=items):
             names = " ".join(items).encode("ascii", "replace")
             return b"* %d FETCH (%b)" % (number, names)
