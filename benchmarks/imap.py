@@ -297,7 +297,7 @@ def rows(scale: float) -> list[Row]:
             "imap.structure", "BODYSTRUCTURE", some(2000, corpora.structure),
             structure_truth, {"IMAPClient parser": 6.0, "imap-codec + dict": 4.3},
         ),
-        flags_row(some(100_000, corpora.flag_update)),
+        flags_row(some(20_000, corpora.flag_update)),
         fetch_row(
             "imap.body", "20 KB", some(1000, corpora.body),
             lambda got: [(d.number, d.uid, len(d.body())) for d in got],

@@ -110,6 +110,8 @@ def test_a_raw_response_keeps_long_literals() -> None:
     [lost] = hear(b"* LIST (" + raw + b"\r\n")
     assert isinstance(lost, imap.Malformed)
     assert lost.raw == b"* LIST (" + raw + b"\r\n"
+    [lost] = hear(b"* 1 FETCH (BODY[] {5000}\r\n" + long + b" (\r\n")
+    assert lost.raw[lost.error.position :] == b"(\r\n"
 
 
 # -- streams ---------------------------------------------------------------------
@@ -191,6 +193,7 @@ def test_a_tolerated_fault_comes_before_the_response_and_behind_the_stream() -> 
         b"* 1 FETCH (X-FOO {11}\r\n",
         b"* 1 FETCH (UID 5) {11}\r\n",
         b"* 1 FETCH {11}\r\n",
+        b"* 1 X-FOO {11}\r\n",
         b"* 1 FETCH (BODY[HEADER.FIELDS ({11}\r\n",
     ],
 )

@@ -247,6 +247,7 @@ def test_parts_are_read_at_once() -> None:
         b"(" + PLAIN + b" " + PLAIN + b' "MIXED")',
         b'("TEXT" "B" NIL NIL NIL "7BIT" 1)',
         b'("A" "B" NIL NIL NIL "7BIT" 1 2)',
+        b'("MESSAGE" "RFC822" NIL NIL NIL "7BIT" 1)',
         b"",
         b'("A" "caf\xc3\xa9" NIL NIL NIL "7BIT" 1)',
     ):

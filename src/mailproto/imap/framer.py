@@ -310,7 +310,7 @@ class ResponseReader:
                 return Deviation(Quirk.EMPTY_LINE, b"\r\n")
             response = read_response(reader)
         except GrammarError as error:
-            return Malformed(_raw(text, self._literals), error)
+            return Malformed(_raw(text, self._literals), self._placed(error))
         finally:
             if self._pieces:
                 self._begin()
@@ -322,6 +322,15 @@ class ResponseReader:
         if isinstance(response, FetchData):
             self._learn(response)
         return response
+
+    def _placed(self, error: GrammarError) -> GrammarError:
+        """The same with its position among all octets, those of long literals too."""
+        before = sum(
+            len(literal)
+            for at, literal in self._literals.items()
+            if isinstance(literal, bytes) and at <= error.position
+        )
+        return GrammarError(error.reason, error.position + before) if before else error
 
     def _learn(self, response: FetchData) -> None:
         """The next one may have the same items."""

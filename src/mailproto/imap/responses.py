@@ -295,7 +295,7 @@ class UnknownData(Data):
 
 
 _NAMED: Final = re.compile(
-    rb'(?:[0-9]{1,20}+ )?+([^\0-\x20(){}%*"\\\]\x7f-\xff]++)(?= |\Z)'
+    rb'(?:[0-9]{1,20}+ )?+([^\0-\x20(){%*"\\\]\x7f-\xff]++)(?= |\Z)'
 )
 
 _NOT_UNKNOWN: Final = {b"FETCH", *(condition.value for condition in Condition)}

@@ -20,8 +20,8 @@ from typing import Any, Final
 
 from .. import sasl
 from .._command import Chunk, Flow, GoAhead, Hand, Relay, Script, do
-from .._connection import Security
-from ..errors import CommandFailed, LocalProtocolError
+from .._login import choose, no_way_in
+from ..errors import CommandFailed
 from . import search
 from .client import Client
 from .codes import Capabilities
@@ -74,30 +74,23 @@ def log_in(
     if client.capabilities is None:
         yield Capability()
     known = client.capabilities or Capabilities()
-    if mechanisms is None:
-        mechanisms = sasl.candidates(
-            name, password=password, token=token, offered=known.sasl
-        )
-    cleartext = client.security is Security.CLEARTEXT
-    best = sasl.choose(
-        known.sasl, mechanisms, tls=client.tls, allow_cleartext=cleartext
+    best = choose(
+        client,
+        known.sasl,
+        name,
+        password=password,
+        token=token,
+        mechanisms=mechanisms,
     )
     if best is not None:
         yield Authenticate.using(best)
     elif password and "LOGINDISABLED" not in known:
         yield Login(name, password)
     else:
-        raise _no_way(known)
+        raise no_way_in(known.sasl)
     if client.capabilities is None:
         yield Capability()  # they may be others now (RFC 3501 6.2.2)
     return "LOGIN" if best is None else best.mechanism
-
-
-def _no_way(known: Capabilities) -> LocalProtocolError:
-    offered = " ".join(known.sasl) or "none"
-    return LocalProtocolError(
-        f"no way to log in that is allowed here (SASL mechanisms on offer: {offered})"
-    )
 
 
 def append(
