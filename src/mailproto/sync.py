@@ -39,6 +39,10 @@ _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
+class _TooLate(TimeoutError):
+    """The time for a wait is over: no time-out of the network's."""
+
+
 class _Blocking(AsyncSession[Conn]):
     """A session whose waits block: what it awaits is done when it comes back."""
 
@@ -83,7 +87,7 @@ class _Blocking(AsyncSession[Conn]):
             selector.register(self.sock, events)
             ready = selector.select(None if left is None else max(left, 0))
         if not ready:
-            raise TimeoutError(f"nothing happened within {self.timeout} seconds")
+            raise _TooLate(f"nothing happened within {self.timeout} seconds")
         mask: int = ready[0][1]
         return mask
 
@@ -104,9 +108,7 @@ class _Blocking(AsyncSession[Conn]):
         self._deadline = deadline
         try:
             await self._read()
-        except TimeoutError:
-            if time.monotonic() < deadline:  # the connection was lost by one
-                raise
+        except _TooLate:
             return False
         finally:  # a wait that was meant takes nothing of the time for the rest
             left = self.timeout
