@@ -18,6 +18,7 @@ PUBLIC = [
     "mailproto.pop3",
     "mailproto.smtp",
     "mailproto.imap",
+    "mailproto.imap",
     "mailproto.sasl",
     "mailproto.embedded",
 ]

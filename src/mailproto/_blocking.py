@@ -24,6 +24,10 @@ _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
+class TooLate(TimeoutError):
+    """The time for a wait is over: no time-out of the network's."""
+
+
 class Blocking(AsyncSession[Conn]):
     """A session whose waits block: what it awaits is done when it comes back."""
 
@@ -68,7 +72,7 @@ class Blocking(AsyncSession[Conn]):
             selector.register(self.sock, events)
             ready = selector.select(None if left is None else max(left, 0))
         if not ready:
-            raise TimeoutError(f"nothing happened within {self.timeout} seconds")
+            raise TooLate(f"nothing happened within {self.timeout} seconds")
         mask: int = ready[0][1]
         return mask
 
@@ -89,9 +93,7 @@ class Blocking(AsyncSession[Conn]):
         self._deadline = deadline
         try:
             await self._read()
-        except TimeoutError:
-            if time.monotonic() < deadline:  # the connection was lost by one
-                raise
+        except TooLate:
             return False
         finally:  # a wait that was meant takes nothing of the time for the rest
             left = self.timeout

@@ -143,6 +143,24 @@ def test_idle_tells_what_happens(kind: str) -> None:
 
 
 @each
+def test_who_wants_no_more_of_idle_ends_it(kind: str) -> None:
+    store = Store()
+
+    async def scenario() -> None:
+        async with await logged_in(kind, port, Security.CLEARTEXT) as session:
+            await session.run(Select("INBOX"))
+            stream = session.stream(imap.idle())
+            store.add("INBOX", b"y")
+            assert [await anext(stream)] == [Exists(1)]
+            await stream.aclose()
+            assert (await session.run(imap.Noop())).ok
+            assert not session.unclaimed
+
+    with serving(store) as port:
+        play(kind, scenario)
+
+
+@each
 def test_a_large_message_comes_in_chunks(kind: str) -> None:
     store = Store()
     large = b"0123456789" * 100_000

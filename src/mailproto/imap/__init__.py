@@ -51,6 +51,7 @@ from .commands import (
     read_command,
     verbs_of,
 )
+from .envelope import Address, Envelope
 from .extensions import (
     Done,
     Enable,
@@ -73,6 +74,7 @@ from .grammar import (
 from .items import (
     Item,
 )
+from .mailboxes import NamespaceEntry, Raw
 from .quirks import Quirk
 from .replies import (
     Challenge,
@@ -116,6 +118,7 @@ from .scripts import (
 )
 from .server import Server, Tagged
 from .state import IMAP4REV1, Dialect, Limits, State, Verdict
+from .structure import BodyPart, Disposition, Multipart, walk
 from .tokens import (
     Parameter,
 )
@@ -124,11 +127,13 @@ from .view import MailboxView
 
 __all__ = [
     "IMAP4REV1",
+    "Address",
     "Append",
     "AppendUid",
     "Arrived",
     "Authenticate",
     "BadCharset",
+    "BodyPart",
     "Cancel",
     "Capabilities",
     "Capability",
@@ -147,9 +152,11 @@ __all__ = [
     "Data",
     "Delete",
     "Dialect",
+    "Disposition",
     "Done",
     "Enable",
     "Enabled",
+    "Envelope",
     "Examine",
     "Exists",
     "Expunge",
@@ -180,13 +187,16 @@ __all__ = [
     "Malformed",
     "Mark",
     "Move",
+    "Multipart",
     "Namespace",
     "NamespaceData",
+    "NamespaceEntry",
     "Noop",
     "Other",
     "Parameter",
     "PermanentFlags",
     "Quirk",
+    "Raw",
     "Recent",
     "Rename",
     "Reply",
@@ -225,4 +235,5 @@ __all__ = [
     "read_command",
     "search",
     "verbs_of",
+    "walk",
 ]
