@@ -35,6 +35,8 @@ from mailproto.imap import (
     Exists,
     Fetch,
     Greeting,
+    Id,
+    IdData,
     Idle,
     Limits,
     Login,
@@ -315,6 +317,18 @@ def test_data_before_the_demanded_tls_are_the_end(line: bytes) -> None:
     conn = client(security=Security.STARTTLS)
     with pytest.raises(RemoteProtocolError, match="in the clear"):
         hear(conn, line + b"\r\n")
+
+
+def test_data_that_were_asked_for_may_come_before_the_demanded_tls() -> None:
+    greeting = b"* OK [CAPABILITY IMAP4rev1 ID STARTTLS] hi\r\n"
+    conn = client(greeting, security=Security.STARTTLS)
+    call = conn.send(Id.of(name="me"))
+    assert sent(conn) == b'A1 ID ("name" "me")\r\n'
+    told, done = hear(conn, b'* ID ("name" "Dovecot")\r\nA1 OK done\r\n')
+    assert told == IdData((("name", "Dovecot"),))
+    assert done.call is call
+    with pytest.raises(RemoteProtocolError, match="in the clear"):
+        hear(conn, b"* ID NIL\r\n")
 
 
 def test_an_alert_before_the_demanded_tls_is_for_nobody() -> None:

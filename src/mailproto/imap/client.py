@@ -430,7 +430,9 @@ class Client(ClientConnection[Event]):
             self._stale = True
 
     def _read_untagged(self, response: Any) -> Event | None:
-        if self.tls_demanded and not isinstance(response, Capabilities | Reply):
+        if self.tls_demanded and not (
+            isinstance(response, Capabilities | Reply) or self._is_asked(response)
+        ):
             # It would be taken for what came through TLS (NO STARTTLS, 2021).
             raise RemoteProtocolError("data in the clear, where TLS is demanded")
         match response:
@@ -446,6 +448,9 @@ class Client(ClientConnection[Event]):
             case Enabled():
                 self._now.enabled |= set(response.capabilities)
         return response
+
+    def _is_asked(self, response: Any) -> bool:
+        return any(call.command.claims(response) for call in self._in_flight.values())
 
     def _close(self, event: Event, bye: Reply) -> Event:
         """BYE: what waits for an answer has this one, but for a LOGOUT."""
