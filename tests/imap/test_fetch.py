@@ -15,7 +15,7 @@ from mailproto.imap.envelope import Envelope
 from mailproto.imap.fetch import KINDS, SECTIONED
 from mailproto.imap.framer import ResponseReader
 from mailproto.imap.mailboxes import Raw
-from mailproto.imap.quirks import Quirk
+from mailproto.imap.quirks import Quirk, Reader
 from mailproto.imap.shapes import MAX_ITEMS, shape_of
 from mailproto.imap.structure import BodyPart
 
@@ -323,3 +323,8 @@ def test_every_kind_of_item_has_an_example() -> None:
     assert {f"{name}[" for name in SECTIONED} <= {
         t.partition("[")[0] + "[" for t in told
     }
+
+
+def test_what_is_no_fetch_is_not_read_as_one() -> None:
+    with pytest.raises(ValueError, match="FETCH is expected"):
+        imap.FetchData.read(Reader(b"1 STORE (UID 5)", strict=True))

@@ -342,3 +342,15 @@ def test_nesting_has_a_limit(messages: bool) -> None:
 def test_what_cannot_be_said_is_not_written(value: Any) -> None:
     with pytest.raises(ValueError):
         value.write()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '("TEXT" "PLAIN" NIL NIL NIL "7BIT" 5)',  # lines are missing
+        '("IMAGE" "PNG" NIL NIL NIL "BASE64" 5 1)',  # nobody counts the lines of those
+        '("MESSAGE" "RFC822" NIL NIL NIL "7BIT" 5)',
+    ],
+)
+def test_what_is_not_plain_is_left_to_the_grammar(text: str) -> None:
+    assert read_structure(text) is None
