@@ -1288,3 +1288,13 @@ def test_a_transcript_shows_no_secret() -> None:
     assert b"secret" not in shown
     assert (("C", b"AUTH PLAIN ****")) in lines
     assert (("C", b"(a message)")) in lines
+
+
+def test_what_hung_on_a_refused_mail_is_not_counted_on() -> None:
+    client = greeted("PIPELINING")
+    for command in (ANN, BOB, EVE):
+        client.send(command)
+    assert client.ahead is State.RCPT
+    (refused,) = told(client, "550 not you")
+    assert not refused.ok
+    assert client.ahead is State.READY  # whatever the RCPTs on their way are told
