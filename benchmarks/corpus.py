@@ -8,14 +8,14 @@ import random
 READ_SIZE = 65536
 
 
-def message(seed: int, size: int) -> bytes:
-    """Prose with a dot at the start of every tenth line, about *size* octets."""
+def message(seed: int, size: int, dots: float = 0.1) -> bytes:
+    """Prose, about *size* octets; so large a part of the lines begins with a dot."""
     rng = random.Random(seed)
     words = ("the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog")
     lines = [b"Subject: message %d" % seed, b""]
     while size > 0:
         line = " ".join(rng.choices(words, k=rng.randint(1, 14))).encode()
-        lines.append(b"." + line if rng.random() < 0.1 else line)
+        lines.append(b"." + line if rng.random() < dots else line)
         size -= len(line) + 2
     return b"\r\n".join(lines) + b"\r\n"
 

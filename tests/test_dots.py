@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailproto._buffer import ReceiveBuffer
-from mailproto._dots import CHUNK, Stuffer, Unstuffer
+from mailproto._dots import CHUNK, Stuffer, Unstuffer, WholeTexts
 from tests.messages import MESSAGES, ODD
 
 pieces = st.lists(
@@ -116,3 +116,60 @@ def test_what_needs_no_dot_is_not_copied() -> None:
     chunk = b"QUJD" * 100
     buffer.feed(chunk)
     assert unstuffer.take(buffer)[0] is chunk
+
+
+def taken(
+    whole: WholeTexts | None, reads: list[bytes], sizes: list[int]
+) -> list[bytes]:
+    """What is between texts of the wire, octet by octet, and those in between."""
+    buffer, got = ReceiveBuffer(), []
+    for read in reads:
+        buffer.feed(read)
+    for size in sizes:
+        got.append(buffer.take(size))
+        text = None if whole is None else whole.take(buffer, 60)
+        unstuffer, over = Unstuffer(), text is not None
+        while not over:
+            data, over = unstuffer.take(buffer)
+            text = (text or b"") + data
+            if not data:
+                break
+        got.append(text or b"")
+    return [*got, bytes(buffer)]
+
+
+wires = st.lists(pieces.map(b"".join) | st.just(b"\r\n.\r\n"), max_size=8).map(b"".join)
+
+
+@settings(max_examples=1000)
+@given(st.lists(wires, max_size=4), st.lists(st.integers(0, 9), max_size=8))
+def test_texts_that_are_whole_are_what_they_are_piece_by_piece(
+    reads: list[bytes], sizes: list[int]
+) -> None:
+    whole = WholeTexts(lambda searched: b"\0" not in searched)
+    assert taken(whole, reads, sizes) == taken(None, reads, sizes)
+
+
+def test_a_read_is_searched_once_for_all_its_texts() -> None:
+    searched: list[bytes] = []
+
+    def check(data: bytes) -> bool:
+        searched.append(data)
+        return True
+
+    whole = WholeTexts(check)
+    buffer = ReceiveBuffer()
+    large = b"c\r\n" * 40
+    wire = b"a\r\n..b\r\n.\r\n" + large + b".\r\nX\r\n...d\r\n.\r\ne\r\n.\r\nf\r\n"
+    buffer.feed(wire)
+    assert whole.take(buffer, 60) == b"a\r\n.b\r\n"
+    for text in (large, b"..d\r\n"):  # too large, and one that begins with a dot
+        assert whole.take(buffer, 60) is None
+        assert Unstuffer().take(buffer) == (text, True)
+        if text is large:
+            assert buffer.take(3) == b"X\r\n"
+    assert whole.take(buffer, 60) == b"e\r\n"
+    assert whole.take(buffer, 60) is None  # it has no end yet
+    assert bytes(buffer) == b"f\r\n"
+    assert searched == [wire]
+    assert whole.checked

@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 from .errors import LimitExceeded
 
 Search: TypeAlias = Callable[[bytes, int, int], re.Match[bytes] | None]
+Match: TypeAlias = Callable[[bytes, int], re.Match[bytes] | None]
 
 AHEAD: Final = 2048  # octets that are looked at for lines at once
 TINY: Final = 512  # octets that pieces are joined to, while they wait
@@ -24,7 +25,7 @@ TINY: Final = 512  # octets that pieces are joined to, while they wait
 class ReceiveBuffer:
     """A queue of bytes.  Only CRLF ends a line."""
 
-    __slots__ = ("_cut", "_data", "_later", "_start", "_waiting", "eof")
+    __slots__ = ("_cut", "_data", "_fed", "_later", "_start", "_waiting", "eof")
 
     def __init__(self) -> None:
         self._cut = bytearray()  # the beginning of a line, searched already
@@ -32,6 +33,7 @@ class ReceiveBuffer:
         self._start = 0  # ... of which this much is used up
         self._later: deque[bytes] = deque()  # reads not looked at yet
         self._waiting = 0  # octets of those
+        self._fed = 0  # octets that ever came
         self.eof = False
 
     def __len__(self) -> int:
@@ -47,6 +49,7 @@ class ReceiveBuffer:
         """
         piece = bytes(data)
         self._waiting += len(piece)
+        self._fed += len(piece)
         if self._later and len(self._later[-1]) + len(piece) <= TINY:
             self._later[-1] += piece
         else:
@@ -86,7 +89,7 @@ class ReceiveBuffer:
         return lines
 
     def drop(self, count: int) -> None:
-        """Forget the first *count* octets of what ``peek_lines`` gave."""
+        """Forget *count* octets of what ``peek_lines`` or ``at_hand`` gave."""
         self._start += count
 
     def take_match(
@@ -143,6 +146,28 @@ class ReceiveBuffer:
         data = self._data[self._start : end]
         self._start = end
         return data
+
+    def take_match(self, match: Match) -> re.Match[bytes] | None:
+        """What *match* finds at the beginning, if it is whole in the read at hand.
+
+        ``None``: nothing is taken.
+        """
+        if self._cut or (self._start == len(self._data) and not self._next_read()):
+            return None
+        found = match(self._data, self._start)
+        if found is not None:
+            self._start = found.end()
+        return found
+
+    def at_hand(self) -> tuple[bytes, int, int]:
+        """The read at hand as it came, how much of it is used up, and ever was.
+
+        There is none while the line is incomplete that began in the one before.
+        """
+        if self._cut or (self._start == len(self._data) and not self._next_read()):
+            return b"", 0, -1
+        left = len(self._data) - self._start
+        return self._data, self._start, self._fed - self._waiting - left
 
     def untake(self, count: int) -> None:
         """Put back the last *count* of the bytes that the last ``take`` gave."""

@@ -13,6 +13,7 @@ a line end lets mail be smuggled.  Text is searched by the chunk, never by the l
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from ._buffer import ReceiveBuffer
@@ -23,6 +24,68 @@ END: Final = b"\r\n.\r\n"
 # search takes two thirds, to split and join two thirds, and half of replace.
 _find_end = re.compile(re.escape(END)).search
 _split_dots = re.compile(rb"\r\n\.").split
+
+
+class WholeTexts:
+    """Takes texts that are whole in one read: that is searched once for all of them.
+
+    *check* is asked about what is searched, and ``checked`` is what it said.
+    """
+
+    __slots__ = ("_at", "_check", "_ends", "_part", "_parts", "_until", "checked")
+
+    def __init__(self, check: Callable[[bytes], bool]) -> None:
+        self._check = check
+        self.checked = False
+        self._until = 0  # how far it was searched, of all that ever came
+        self._parts: list[bytes] = []  # what stands between the dots
+        self._ends: list[int] = []  # which of those follow an end, the next one last
+        self._part = 0  # the one at hand ...
+        self._at = 0  # ... and where it begins
+
+    def take(self, buffer: ReceiveBuffer, at_most: int) -> bytes | None:
+        """The text that comes next; ``None``: nothing is taken, an Unstuffer must."""
+        data, start, at = buffer.at_hand()
+        if at >= self._until:
+            self._search(data[start : start + CHUNK], at)
+        if not self._ends:
+            return None
+        if at >= self._at + len(self._parts[self._part]):
+            self._skip(at)
+        if at < self._at or not self._ends:
+            return None
+        first, after = self._part, self._ends[-1]
+        begun = self._parts[first][at - self._at :]
+        if begun[0] == 0x2E:  # its end may be here
+            return None
+        text = b"\r\n".join((begun, *self._parts[first + 1 : after], b""))
+        if len(text) > at_most:
+            return None
+        size = len(text) + after - first  # a dot for each
+        buffer.drop(size + 2)
+        self._ends.pop()
+        self._part, self._at = after, at + size
+        if not self._ends:
+            self._parts = []
+        return text
+
+    def _search(self, data: bytes, at: int) -> None:
+        self._until, self._at, self._part = at + len(data), at, 0
+        parts = _split_dots(data)
+        self._ends = []
+        if b"" not in parts:  # the CRLF of an end may be that of a dot: rare
+            ends = [n for n, part in enumerate(parts) if part[:2] == b"\r\n" and n]
+            self._ends = ends[::-1]
+        self._parts = parts if self._ends else []
+        self.checked = bool(self._ends) and self._check(data)
+
+    def _skip(self, at: int) -> None:
+        """Others took what was here: turn to the part that holds *at*."""
+        while self._ends and at >= self._at + len(self._parts[self._part]):
+            self._at += len(self._parts[self._part]) + 3
+            self._part += 1
+            if self._part == self._ends[-1]:
+                self._ends.pop()
 
 
 class Unstuffer:

@@ -47,6 +47,11 @@ def _all_whole(data: bytes) -> bool:
     return ends.newlines in (None, "\r\n")
 
 
+def is_clean(data: bytes) -> bool:
+    """Whether no policy has anything against *data*, nor to change."""
+    return _all_whole(data) and b"\0" not in data
+
+
 class LineEnds:
     """Applies a policy to one message, given in pieces."""
 
@@ -134,7 +139,16 @@ class Outgoing:
 class Incoming:
     """One message that comes: ``begin`` it, or each chunk of it, and ``take``."""
 
-    __slots__ = ("_discarded", "_ends", "_left", "_most", "_text", "chunks", "size")
+    __slots__ = (
+        "_at_once",
+        "_discarded",
+        "_ends",
+        "_left",
+        "_most",
+        "_text",
+        "chunks",
+        "size",
+    )
 
     def __init__(self, policy: Newlines, most: int, discarded: int) -> None:
         self._ends = LineEnds(policy)
@@ -143,15 +157,32 @@ class Incoming:
         self.size = 0  #: octets that came, whatever became of them
         self._left = 0  # of the chunk
         self._text: _dots.Unstuffer | None = None  # of DATA
+        self._at_once = False  # it is DATA, and none of it has been taken
         self.chunks = 0
 
     def begin(self, size: int | None) -> None:
         """What follows is a chunk of *size* octets; ``None``: it is DATA."""
         self.chunks += 1
         if size is None:
-            self._text = _dots.Unstuffer()
+            self._at_once = True
         else:
             self._left = size
+
+    def take_whole(
+        self, buffer: ReceiveBuffer, texts: _dots.WholeTexts
+    ) -> bytes | None:
+        """All of a message of DATA, if it is there, and no larger than it may be.
+
+        ``None``: nothing was taken, ``take`` it.
+        """
+        if not self._at_once:
+            return None
+        data = texts.take(buffer, self._most)
+        if data is None:
+            return None
+        self._at_once = False
+        self.size = len(data)
+        return data if texts.checked else self._ends.take(data)
 
     def take(self, buffer: ReceiveBuffer) -> tuple[bytes, bool]:
         """Some of it, and whether that was the last of what was begun.
@@ -159,6 +190,10 @@ class Incoming:
         Nothing is handed on of what is too large.  Raises LimitExceeded("message")
         when there comes far too much.
         """
+        if self._at_once:
+            if not len(buffer):
+                return b"", False
+            self._at_once, self._text = False, _dots.Unstuffer()
         while True:
             if self._text is not None:
                 data, over = self._text.take(buffer)

@@ -19,6 +19,7 @@ MAX_DOMAIN: Final = 255  # octets of a domain: RFC 5321 4.5.3.1.2
 # Octets of a path, <> included: RFC 5321 4.5.3.1.3.  That a local part has 64 octets
 # (4.5.3.1.1) is what must be accepted, and VERP and SRS make longer ones.
 MAX_PATH: Final = 256
+SHORT_PATH: Final = 64  # octets that neither half of a path needs to be measured for
 MAX_NUMBER: Final = 2**63 - 1  # of octets: no message is larger
 
 # Non-ASCII that may stand in an address: no controls, no surrogates, and none of the
@@ -32,6 +33,8 @@ _LITERAL = r"\[[!-Z^-~]++\]"
 _QUOTED = rf'(?!"")"(?:[ !#-\[\]-~{_U}]++|\\[ -~])*+"'
 _DOTTED = rf"{_ATOM}(?:\.{_ATOM})*+"
 _MAILBOX = rf"(?P<local>{_DOTTED}|{_QUOTED})@(?P<domain>{_DOMAIN}|{_LITERAL})"
+#: a mailbox without quotes and literals, all of ASCII: a pattern of bytes
+PLAIN_MAILBOX: Final = rf"{_DOTTED}@{_DOMAIN}".replace(_U, "").encode("ascii")
 _ROUTE = rf"(?:@{_DOMAIN}(?:,@{_DOMAIN})*+:)?"
 
 _is_domain = re.compile(_DOMAIN).fullmatch
@@ -252,7 +255,7 @@ def read_path(text: str, start: int = 0) -> tuple[str, str]:
     rest = text[found.end() + 1 :]
     path = found["path"]
     # What has no need of the long way is most of what comes.
-    if len(path) > 64 or path[-1] == "]":
+    if len(path) > SHORT_PATH or path[-1] == "]":
         Mailbox(found["local"], found["domain"])
     return path, rest
 

@@ -7,12 +7,14 @@ from typing import Any, Final
 
 from .._command import Bad, Chunk, Closed, End
 from .._connection import PAUSED, Security, ServerConnection, Signal
+from .._dots import WholeTexts
 from ..errors import LimitExceeded, LocalProtocolError, RemoteProtocolError
 from . import commands as c
 from . import extensions as x
-from .body import Incoming, Newlines
-from .grammar import printable
+from .body import Incoming, Newlines, is_clean
+from .grammar import MAX_LINE, printable
 from .parameters import refuse
+from .plain import LINES, knows_plain
 from .responses import (
     Challenge,
     EhloData,
@@ -29,6 +31,7 @@ Event = c.SmtpCommand[Any] | c.Response | c.Cancel | Chunk | End | Bad[Reply] | 
 _SILENT = (State.GREETING, State.TURNED, State.CLOSED)  # nothing is heard in these
 _IN_MESSAGE = (State.RCPT, State.CHUNKS)
 _FRESH = (c.Mail, c.Hello, c.Rset)  # whatever was refused before is over
+_END: Final = End()
 _OBSOLETE = frozenset({b"SEND", b"SOML", b"SAML", b"TURN"})  # RFC 5321 appendix F
 
 
@@ -76,6 +79,9 @@ class Server(ServerConnection[Said, Event, Reply]):
         self._junk = 0
         self._doomed = False  # what is refused now may come of an earlier refusal
         self._excused = 0  # commands of which that was believed
+        self._texts = WholeTexts(is_clean)
+        # Whether there are short ways:
+        self._plain = knows_plain(dialect) and self.limits.command >= MAX_LINE
 
     @property
     def state(self) -> State:
@@ -91,6 +97,96 @@ class Server(ServerConnection[Said, Event, Reply]):
     def authenticated(self) -> bool:
         """Whether a log-in was granted."""
         return self._now.authenticated
+
+    # -- short ways ------------------------------------------------------------
+
+    # What nearly all of a session consists of: plain commands that are granted, and
+    # messages that are all there.  Whatever is not so plain goes the long ways below.
+
+    def send(self, value: Said) -> None:
+        """Queue *value*, or raise LocalProtocolError and change nothing.
+
+        On a connection that has failed, its failure's hint can be sent, once.
+        """
+        if type(value) is not Reply or not self._grant(value):
+            super().send(value)
+
+    def next_event(self) -> Event | Signal:
+        """The next event, or the signal that tells what must happen first.
+
+        Raises RemoteProtocolError, and then the same one for ever.
+        """
+        event: Event | None = None
+        if self._plain and self._failure is None and self.trace is None:
+            if self._coming is None:
+                event = self._read_plain() if self._asked is None else None
+            elif self._over:
+                event = self._end_text()
+            else:
+                event = self._read_whole(self._coming)
+        return super().next_event() if event is None else event
+
+    def _grant(self, reply: Reply) -> bool:
+        """Send *reply* if it just lets a transaction go on; whether it did."""
+        asked, code = self._asked, reply.code
+        if not self._plain or self._failure is not None or self.trace is not None:
+            return False
+        if reply.enhanced is None and self._with_code(reply) is not reply:
+            return False
+        if type(asked) is c.Data:
+            if self._coming is not None or self._granted:
+                return False
+            if self._ended is None:
+                if code != 354:
+                    return False
+                self._out.append(reply.write())
+                self._begin(None)
+                return True
+            if self._owed != 1 or code >= 300:
+                return False
+            self._owed = self._junk = 0
+            self._ended = self._message = None
+        elif (type(asked) is not c.Mail and type(asked) is not c.Rcpt) or code >= 300:
+            return False
+        self._asked = None
+        self._out.append(reply.write())
+        self._now.granted(asked)
+        return True
+
+    def _read_plain(self) -> c.Mail | c.Rcpt | c.Data | None:
+        """The next command, if it is of those and nothing stands against it."""
+        now = self._now
+        line = LINES.get(now.state)
+        if (
+            line is None
+            or now.limited
+            or (self._wants_tls and not self.tls)
+            or (self._too_long or self._doomed or self._excused)
+        ):
+            return None
+        found = self._in.take_match(line[0])
+        if found is None:
+            return None
+        command = line[1](found)
+        if isinstance(command, c.Rcpt):
+            good = now.rcpts < self.limits.recipients
+        elif isinstance(command, c.Mail):
+            good = not command.parameters or now.why_not_parameters(command) is None
+        else:
+            good = command is not None and not now.binary
+        if not good:
+            self._in.untake(found.end() - found.start())
+            return None
+        self._asked = command
+        return command
+
+    def _read_whole(self, coming: Incoming) -> Chunk | None:
+        """All of a message, if it is there."""
+        data = coming.take_whole(self._in, self._texts)
+        if data is None:
+            return None
+        self._over = True
+        return Chunk(data)
 
     # -- out -------------------------------------------------------------------
 
@@ -372,6 +468,12 @@ class Server(ServerConnection[Said, Event, Reply]):
                 return Chunk(data)
             if not self._over:
                 return None
+        return self._end_text()
+
+    def _end_text(self) -> Event:
+        """The part that came is over."""
+        asked, coming = self._asked, self._coming
+        assert coming is not None
         self._over, self._coming = False, None
         if self.trace is not None:
             self._heard(b"(%d octets)" % coming.size)
@@ -384,9 +486,10 @@ class Server(ServerConnection[Said, Event, Reply]):
         self._ended = asked
         lmtp = self.dialect.lmtp and asked.ends_message
         self._owed = self._now.accepted if lmtp else 1
-        if coming.fault is None:
-            return End()
-        self._asked = Bad(b"", self._with_code(coming.fault))
+        fault = coming.fault
+        if fault is None:
+            return _END
+        self._asked = Bad(b"", self._with_code(fault))
         return self._asked
 
     def _read_refused(self) -> Event | None:

@@ -57,7 +57,7 @@ from .. import _connection
 from . import commands as c
 from . import extensions as x
 from .grammar import Mailbox
-from .parameters import Body, BodyType, By, HoldFor, RequireTls
+from .parameters import Body, BodyType, By, HoldFor, RequireTls, SmtpUtf8
 from .responses import EhloData, EnhancedCode, Reply
 
 
@@ -80,7 +80,7 @@ class State(Enum):
 
 R = TypeVar("R")
 # Python 3.11 takes long to look a member up in its Enum.
-_MAIL, _RCPT = State.MAIL, State.RCPT
+_MAIL, _RCPT, _BINARY = State.MAIL, State.RCPT, BodyType.BINARYMIME
 IN_TRANSACTION: Final = (State.MAIL, State.RCPT, State.CHUNKS)
 
 Command = type[c.SmtpCommand[Any]]
@@ -154,6 +154,7 @@ class Progress:
     dialect: Dialect
     state: State = State.GREETING
     offered: EhloData | None = None  #: by the last EHLO, if it is still true
+    limited: bool = False  #: whether LIMITS are among that (RFC 9422)
     authenticated: bool = False
     smtputf8: bool = False  #: of this transaction
     binary: bool = False  #: of this transaction
@@ -176,6 +177,7 @@ class Progress:
 
     def _hello(self, command: c.Hello[Any], answer: object) -> None:
         self.offered = answer if isinstance(answer, EhloData) else None
+        self.limited = self.offered is not None and bool(self.offered.limits)
 
     def _log_in(self, command: c.Auth, answer: object) -> None:
         self.authenticated = True
@@ -183,6 +185,7 @@ class Progress:
     def forget(self, *_: object) -> None:
         """All is as if the connection had just begun (RFC 3207 4.2)."""
         self.state, self.offered, self.authenticated = State.START, None, False
+        self.limited = False
 
     def _begin(self, command: c.Mail, answer: object) -> None:
         if self.state is not _MAIL:
@@ -191,17 +194,20 @@ class Progress:
         self.rcpts = self.accepted = 0
         self.domains = frozenset()
         self.smtputf8 = self.binary = False
-        if command.parameters:
-            body = command.get(Body)
-            self.smtputf8 = command.smtputf8
-            self.binary = body is not None and body.type is BodyType.BINARYMIME
+        for parameter in command.parameters:
+            if isinstance(parameter, SmtpUtf8):
+                self.smtputf8 = True
+            elif isinstance(parameter, Body):
+                self.binary = parameter.type is _BINARY
 
     def _add(self, command: c.Rcpt, answer: object) -> None:
         if self.state is _RCPT:
             self.accepted += 1
-            self._count(command)
+            self.rcpts += 1
+            if self.limited:
+                self.domains |= _domain(command)
 
-    def _end(self, command: c.Content, answer: object) -> None:
+    def _end(self, command: c.Bdat | x.Burl, answer: object) -> None:
         if self.state is State.CHUNKS and command.ends_message:
             self.state = State.READY
 
@@ -213,19 +219,15 @@ class Progress:
             case c.Mail():
                 self.mails += 1
             case c.Rcpt():
-                self._count(command)
+                self.rcpts += 1
+                if self.limited:
+                    self.domains |= _domain(command)
             case c.Data() if sent and self.state is State.RCPT:
                 self.state = State.READY
             case c.Data():
                 pass
             case c.Content() if self.state in (State.RCPT, State.CHUNKS):
                 self.state = State.FAILED
-
-    def _count(self, command: c.Rcpt) -> None:
-        self.rcpts += 1
-        offered = self.offered
-        if offered is not None and offered.limits:
-            self.domains |= _domain(command)
 
     # -- what more than the state decides --------------------------------------
 
@@ -257,7 +259,8 @@ class Progress:
             return no(504, "SMTPUTF8 is not offered here", 5, 4)
         return None
 
-    def _why_not_parameters(self, command: c.Envelope) -> Reply | None:
+    def why_not_parameters(self, command: c.Envelope) -> Reply | None:
+        """The Reply that says why its parameters cannot be said, if so."""
         offered = self.offered if self.offered is not None else _NOTHING
         for parameter in command.parameters:
             why_not = parameter.why_not(offered)
@@ -268,7 +271,7 @@ class Progress:
     def _why_not_mail(self, command: c.Mail, tls: bool) -> Reply | None:
         if command.parameters and not tls and command.get(RequireTls) is not None:
             return no(530, "REQUIRETLS needs TLS (RFC 8689 4.1)", 7, 0)
-        if self.offered is not None and self.offered.limits:
+        if self.limited and self.offered is not None:
             most = self.offered.limit("MAILMAX")
             if most is not None and self.mails >= most:
                 return no(452, f"only {most} messages in one session", 5, 3)
@@ -277,19 +280,19 @@ class Progress:
         hold, by = command.get(HoldFor), command.get(By)
         if hold is not None and by is not None and hold.seconds > by.seconds:
             return no(501, "HOLDFOR is longer than BY (RFC 4865 5.2)", 5, 4)
-        return self._why_not_parameters(command)
+        return self.why_not_parameters(command)
 
     def _why_not_rcpt(self, command: c.Rcpt, tls: bool) -> Reply | None:
         if not self.smtputf8 and not command.isascii():
             return no(553, "an address that is not ASCII needs SMTPUTF8", 6, 7)
-        if self.offered is not None and self.offered.limits:
+        if self.limited and self.offered is not None:
             most = self.offered.limit("RCPTMAX")
             if most is not None and self.rcpts >= most:
                 return no(452, f"only {most} recipients at once", 5, 3)
             most = self.offered.limit("RCPTDOMAINMAX")
             if most is not None and len(self.domains | _domain(command)) > most:
                 return no(452, f"recipients of only {most} domains", 5, 3)
-        return self._why_not_parameters(command) if command.parameters else None
+        return self.why_not_parameters(command) if command.parameters else None
 
     def _why_not_auth(self, command: c.Auth, tls: bool) -> Reply | None:
         if self.authenticated:
@@ -316,7 +319,8 @@ _EFFECTS: Final[dict[type, Callable[[Progress, Any, object], None]]] = {
     c.Auth: Progress._log_in,
     c.Mail: Progress._begin,
     c.Rcpt: Progress._add,
-    c.Content: Progress._end,
+    c.Bdat: Progress._end,
+    x.Burl: Progress._end,
 }
 _OBJECTIONS: Final[dict[type, Callable[[Progress, Any, bool], Reply | None]]] = {
     c.Mail: Progress._why_not_mail,
