@@ -375,6 +375,14 @@ def test_a_literal_waits_to_be_asked_for() -> None:
     assert hear(conn, b"A2 OK x\r\n")[0].call is noop
 
 
+def test_an_empty_literal_is_no_end() -> None:
+    conn = logged_in()
+    conn.send(Append("x", b""))
+    assert sent(conn) == b"A1 APPEND x {0}\r\n"
+    hear(conn, b"+ go\r\n")
+    assert conn.data_to_send() == [b"\r\n"]
+
+
 @pytest.mark.parametrize("answer", [b"NO [TOOBIG] no", b"BAD no"])
 def test_a_refused_literal_is_not_sent(answer: bytes) -> None:
     conn = client()

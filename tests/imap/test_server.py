@@ -672,6 +672,19 @@ def test_what_is_no_data_cannot() -> None:
     assert said(conn) == b"* 1 FETCH (BODY[] {3}\r\nx\r\n UID 4)\r\n"
 
 
+@pytest.mark.parametrize("item", ["BODY[TEXT]", "BODY[]<0>", "RFC822.HEADER"])
+@pytest.mark.parametrize("octets", [b"", b"abc"])
+def test_what_is_in_a_message_is_a_literal(item: str, octets: bytes) -> None:
+    """RFC 3501 allows a quoted string; curl and imaplib do not."""
+    conn = selected()
+    ask(conn, b"a FETCH 1 FLAGS")
+    conn.send(FetchData(1, {item: octets}))
+    out = conn.data_to_send()
+    assert all(out)  # nothing in it is taken for an end
+    line = b"* 1 FETCH (%b {%d}\r\n%b)\r\n"
+    assert b"".join(out) == line % (item.encode(), len(octets), octets)
+
+
 def test_idle_is_a_command() -> None:
     assert ask(logged_in(), b"a IDLE").command == Idle()
 

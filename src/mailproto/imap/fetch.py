@@ -30,7 +30,6 @@ from .grammar import (
     check_flag,
     inline,
     read_flags,
-    write_nstring,
     write_text,
 )
 from .mailboxes import MAX_64, Raw
@@ -242,7 +241,8 @@ def _take_body(reader: Reader) -> bytes | Streamed | None:
 
 
 def _write_body(data: bytes | Streamed | None) -> list[Fragment]:
-    return [data if isinstance(data, Streamed) else write_nstring(data)]
+    """A literal even where a quoted string would do: curl and imaplib know no other."""
+    return [Literal(data) if isinstance(data, bytes) else data or b"NIL"]
 
 
 def _take_binary(reader: Reader) -> bytes | Streamed | None:
