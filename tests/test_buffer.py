@@ -112,20 +112,20 @@ WORDS = re.compile(rb"([a-z]+) ([a-z]+)\r\n")
 
 def test_a_match_is_taken_whole_or_not() -> None:
     buffer = ReceiveBuffer()
-    assert buffer.take_match(WORDS, 20, "line") is None
+    assert buffer.take_match(WORDS.match, 20, "line") is None
     buffer.feed(b"ab cd\r\nx")
-    found = buffer.take_match(WORDS, 20, "line")
+    found = buffer.take_match(WORDS.match, 20, "line")
     assert found is not None
     assert found.groups() == (b"ab", b"cd")
     assert bytes(buffer) == b"x"
     assert len(buffer) == 1
-    assert buffer.take_match(WORDS, 20, "line") is None
+    assert buffer.take_match(WORDS.match, 20, "line") is None
     assert buffer.take_line(20, "line") is None
     buffer.feed(b" y\r\nab cd\r\n")
-    assert buffer.take_match(WORDS, 20, "line") is None  # it was cut
+    assert buffer.take_match(WORDS.match, 20, "line") is None  # it was cut
     assert buffer.take_line(20, "line") == b"x y"
     with pytest.raises(LimitExceeded) as caught:
-        buffer.take_match(WORDS, 6, "line")
+        buffer.take_match(WORDS.match, 6, "line")
     assert caught.value.limit == "line"
     assert bytes(buffer) == b"ab cd\r\n"
 

@@ -1297,4 +1297,5 @@ def test_what_hung_on_a_refused_mail_is_not_counted_on() -> None:
     assert client.ahead is State.RCPT
     (refused,) = told(client, "550 not you")
     assert not refused.ok
-    assert client.ahead is State.READY  # whatever the RCPTs on their way are told
+    recounted: State = client.ahead
+    assert recounted is State.READY  # whatever the RCPTs on their way are told

@@ -163,7 +163,7 @@ class ResponseReader:
         if not self._pieces:
             limit = self._limits.response
             for shape in self._shapes:
-                found = buffer.take_match(shape.pattern, limit, "response")
+                found = buffer.take_match(shape.pattern.match, limit, "response")
                 if found is None:
                     continue
                 if shape.counted:
@@ -172,7 +172,7 @@ class ResponseReader:
                     self._shapes.remove(shape)
                     self._shapes.insert(0, shape)
                 return shape.read(found) or self._understand(found[0][:-2])
-            found = buffer.take_match(QUICK, limit, "response")
+            found = buffer.take_match(QUICK.match, limit, "response")
             if found is not None:
                 response = read_quick(found)
                 if response is not None:
