@@ -32,12 +32,9 @@ from .codes import Unseen as Unseen
 from .codes import check_number, take_flags
 from .grammar import (
     MAX_NUMBER,
-    Fragment,
     check_flag,
     check_text,
     inline,
-    write_nstring,
-    write_string,
     write_text,
 )
 from .lines import check_raw
@@ -58,6 +55,7 @@ from .replies import Malformed as Malformed
 from .replies import Reply as Reply
 from .replies import TaggedReply as TaggedReply
 from .replies import take_bare_code as take_bare_code
+from .tokens import write_id
 from .verbs import unchecked
 
 
@@ -214,13 +212,7 @@ class IdData(Data):
         return fields.get(name.lower())
 
     def write(self) -> bytes:
-        if self.fields is None:
-            return b"* ID NIL\r\n"
-        written: list[Fragment] = []
-        for name, value in self.fields:
-            written += [b" " if written else b"* ID (", write_string(name), b" "]
-            written.append(write_nstring(value))
-        return inline((*(written or [b"* ID ("]), b")\r\n"))
+        return inline((b"* ID ", *write_id(self.fields), b"\r\n"))
 
     @classmethod
     def read(cls, reader: Reader) -> Self:
