@@ -8,10 +8,10 @@ import platform
 import sys
 from pathlib import Path
 
-from . import pop3, smtp
+from . import imap, pop3, smtp
 from .harness import Result, growth, measure, memory, own_memory, table
 
-SUITES = (pop3, smtp)
+SUITES = (pop3, smtp, imap)
 CHUNKS = (65536, 1460, 16, 1)
 MAX_GROWTH = 3.0  # of time, for twice the bytes; quadratic is 4
 MAX_MEMORY = 2.0  # MiB, for MEGABYTES more

@@ -7,6 +7,7 @@ is compared is the median of the ratios within a round.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import resource
 import statistics
@@ -74,6 +75,8 @@ def measure(row: Row, rounds: int) -> Result:
     for contestant in row.contestants:
         got = contestant.truth(contestant.run(*contestant.setup()))
         assert got == row.truth, f"{row.name}: {contestant.name}"
+    gc.collect()
+    gc.freeze()  # the corpora are no garbage to look for, on nobody's account
     seconds: dict[str, list[float]] = {c.name: [] for c in row.contestants}
     for _ in range(min(rounds, row.rounds)):
         for contestant in row.contestants:

@@ -17,6 +17,7 @@ from mailproto import (
     Chunk,
     CommandFailed,
     End,
+    Flow,
     Hand,
     LimitExceeded,
     LocalProtocolError,
@@ -325,6 +326,69 @@ def test_a_peer_that_drips_does_not_win(kind: str) -> None:
             assert time.monotonic() - start < 5
 
     with raw_server(drip) as port:
+        play(kind, scenario)
+
+
+def challenge(sock: Any) -> None:
+    """Greet, ask for ever, and take what is no log-in for a NOOP."""
+    sock.sendall(b"+OK\r\n")
+    lines = sock.makefile("rb")
+    while line := lines.readline():
+        said = {b"A": b"+ eA==\r\n", b"*": b"-ERR\r\n"}
+        sock.sendall(said.get(line[:1], b"+OK\r\n"))
+
+
+def log_in_for(seconds: float | None) -> Flow[str]:
+    """A command that goes on until it is ended, which is a refusal here."""
+    try:
+        yield Relay(pop3.Auth("PLAIN"), ending=pop3.Cancel(), within=seconds)
+    except CommandFailed:
+        yield Hand("ended")
+
+
+@each
+def test_a_flow_ends_a_command_when_its_time_is_over(kind: str) -> None:
+    async def scenario() -> None:
+        conn = pop3.Client(Security.CLEARTEXT)
+        async with await connect(kind, conn, port) as session:
+            assert await session.next_event(0.01) is None
+            got = [value async for value in session.stream(log_in_for(0.01))]
+            assert got == ["ended"]
+            await session.run(pop3.Quit())
+
+    with raw_server(challenge) as port:
+        play(kind, scenario)
+
+
+@each
+def test_a_flow_may_make_something_else_of_the_parts(kind: str) -> None:
+    async def scenario() -> None:
+        conn = pop3.Client(Security.CLEARTEXT)
+        async with await connect(kind, conn, port) as session:
+            await session.run(pop3.log_in(conn, "ann", PASSWORD))
+            relay = Relay(pop3.Uidl(), through=lambda entry: [entry.uid, entry.number])
+            got = [value async for value in session.stream(_only(relay))]
+            assert got == ["uid1", 1, "uid2", 2]
+
+    with serving("sync") as port:
+        play(kind, scenario)
+
+
+def _only(relay: Relay) -> Flow[Any]:
+    yield relay
+
+
+@each
+def test_a_wait_with_a_time_of_its_own_sees_the_end(kind: str) -> None:
+    """That the peer hangs up is no time-out."""
+
+    async def scenario() -> None:
+        conn = pop3.Client(Security.CLEARTEXT)
+        async with await connect(kind, conn, port) as session:
+            with pytest.raises(RemoteProtocolError, match="closed by the server"):
+                await session.next_event(20)
+
+    with raw_server(lambda sock: sock.sendall(b"+OK\r\n")) as port:
         play(kind, scenario)
 
 

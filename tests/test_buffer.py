@@ -107,6 +107,29 @@ def test_a_line_of_the_limit_is_taken_and_no_longer_one(cut: int) -> None:
         assert (caught.value.limit, caught.value.allowed) == ("some", 10)
 
 
+WORDS = re.compile(rb"([a-z]+) ([a-z]+)\r\n")
+
+
+def test_a_match_is_taken_whole_or_not() -> None:
+    buffer = ReceiveBuffer()
+    assert buffer.take_match(WORDS.match, 20, "line") is None
+    buffer.feed(b"ab cd\r\nx")
+    found = buffer.take_match(WORDS.match, 20, "line")
+    assert found is not None
+    assert found.groups() == (b"ab", b"cd")
+    assert bytes(buffer) == b"x"
+    assert len(buffer) == 1
+    assert buffer.take_match(WORDS.match, 20, "line") is None
+    assert buffer.take_line(20, "line") is None
+    buffer.feed(b" y\r\nab cd\r\n")
+    assert buffer.take_match(WORDS.match, 20, "line") is None  # it was cut
+    assert buffer.take_line(20, "line") == b"x y"
+    with pytest.raises(LimitExceeded) as caught:
+        buffer.take_match(WORDS.match, 6, "line")
+    assert caught.value.limit == "line"
+    assert bytes(buffer) == b"ab cd\r\n"
+
+
 @given(pieces)
 def test_skip_line_forgets_one_line(data: list[bytes]) -> None:
     buffer = ReceiveBuffer()

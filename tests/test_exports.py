@@ -17,6 +17,8 @@ PUBLIC = [
     "mailproto",
     "mailproto.pop3",
     "mailproto.smtp",
+    "mailproto.imap",
+    "mailproto.imap",
     "mailproto.sasl",
     "mailproto.embedded",
 ]
@@ -65,7 +67,7 @@ FLOORS = [
     {"_proxy"},
     {"_dots", "_connection", "sasl"},
     {"_login", "services", "testing", "_session"},
-    {"pop3", "smtp", "_async"},
+    {"pop3", "smtp", "imap", "_async"},
     {"_blocking"},
     {"sync", "asyncio", "trio"},
     {"embedded", "cli", "progress", "storage"},

@@ -150,6 +150,12 @@ class Stuck(AsyncSession[pop3.Client]):
     async def _read(self) -> None:
         pytest.fail("there is an event to be had")
 
+    async def _read_until(self, deadline: float) -> bool:
+        return False
+
+    def _clock(self) -> float:
+        return 0.0
+
     async def _start_tls(self) -> None: ...
 
     async def close(self) -> None: ...

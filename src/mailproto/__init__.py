@@ -1,11 +1,11 @@
 """POP3, SMTP and IMAP without I/O: bytes in, events out; values in, bytes out.
 
-``mailproto.pop3`` and ``mailproto.smtp`` each hold a ``Client``, a ``Server``, and what
-they say to each other; ``mailproto.sync``, ``.asyncio`` and ``.trio`` put sockets under
-them.  What all protocols share is here.
+``mailproto.pop3``, ``mailproto.smtp`` and ``mailproto.imap`` each hold a ``Client``, a
+``Server``, and what they say to each other; ``mailproto.sync``, ``.asyncio`` and
+``.trio`` put sockets under them.  What all protocols share is here.
 """
 
-from . import pop3, smtp
+from . import imap, pop3, smtp
 from ._command import (
     Bad,
     Call,
@@ -79,6 +79,7 @@ __all__ = [
     "ServerConnection",
     "Signal",
     "do",
+    "imap",
     "pop3",
     "smtp",
 ]

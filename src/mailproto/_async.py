@@ -1,7 +1,7 @@
 """What the sessions of all adapters do, awaiting nothing but their own waits.
 
-An adapter fills in three waits: ``_write`` what the connection has to say, ``_read``
-something for it, ``_start_tls``.
+An adapter fills in its waits: ``_write`` what the connection has to say, ``_read``
+something for it, be it ``_read_until`` some time by its ``_clock``, ``_start_tls``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 
 from ._command import Command, Flow, Script
 from ._connection import NEED_DATA, START_TLS, ClientConnection, Signal
-from ._session import Conn, Handed, SessionCore, Talk, greeted, one
+from ._session import LATE, Conn, Handed, SessionCore, Talk, Within, greeted, one
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -52,17 +52,22 @@ class AsyncSession(SessionCore[Conn]):
                         yield step.value
                         step = next(talk)
                     else:
-                        step = talk.send(await self._event())
+                        step = talk.send(await self._event(step))
             except StopIteration:
                 return
             finally:
                 talk.close()
 
-    async def next_event(self) -> Any:
-        """The next event that answers nothing that ``run`` asked."""
+    async def next_event(self, within: float | None = None) -> Any:
+        """The next event that answers nothing that ``run`` asked.
+
+        ``None`` if there is none *within* so many seconds.
+        """
         with self._operation():
             event = self._claimed()
-            return await self._event() if event is None else event
+            if event is None:
+                event = await self._event(None if within is None else Within(within))
+            return None if event is LATE else event
 
     async def flush(self) -> None:
         """Write what the connection has to say."""
@@ -100,7 +105,7 @@ class AsyncSession(SessionCore[Conn]):
         finally:
             talk.close()
 
-    async def _event(self) -> Any:
+    async def _event(self, within: Within | None = None) -> Any:
         while True:
             # A wait that is given up amid writing must not lose what was handed over.
             event = self._handed or self.conn.next_event()
@@ -108,13 +113,22 @@ class AsyncSession(SessionCore[Conn]):
             heard = await self._write()
             self._handed = None
             if event is NEED_DATA:
-                if not heard:
-                    await self._read()
+                if not heard and not await self._heard_within(within):
+                    return LATE
             elif event is START_TLS:
                 await self._start_tls()
             else:
                 self._check_paused(event)
                 return event
+
+    async def _heard_within(self, within: Within | None) -> bool:
+        """Read something; ``False`` if the time for it is over."""
+        if within is None:
+            await self._read()
+            return True
+        if within.deadline is None:
+            within.deadline = self._clock() + within.seconds
+        return await self._read_until(within.deadline)
 
     async def _greet(self) -> None:
         """A client waits for the greeting, a server for what comes before its own."""
@@ -134,6 +148,13 @@ class AsyncSession(SessionCore[Conn]):
 
     @abstractmethod
     async def _read(self) -> None: ...
+
+    @abstractmethod
+    async def _read_until(self, deadline: float) -> bool:
+        """The same, but ``False`` once ``_clock`` says *deadline*."""
+
+    @abstractmethod
+    def _clock(self) -> float: ...
 
     @abstractmethod
     async def _start_tls(self) -> None: ...

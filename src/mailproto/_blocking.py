@@ -24,6 +24,10 @@ _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
+class TooLate(TimeoutError):
+    """The time for a wait is over: no time-out of the network's."""
+
+
 class Blocking(AsyncSession[Conn]):
     """A session whose waits block: what it awaits is done when it comes back."""
 
@@ -68,7 +72,7 @@ class Blocking(AsyncSession[Conn]):
             selector.register(self.sock, events)
             ready = selector.select(None if left is None else max(left, 0))
         if not ready:
-            raise TimeoutError(f"nothing happened within {self.timeout} seconds")
+            raise TooLate(f"nothing happened within {self.timeout} seconds")
         mask: int = ready[0][1]
         return mask
 
@@ -84,6 +88,20 @@ class Blocking(AsyncSession[Conn]):
 
     async def _read(self) -> None:
         self.conn.receive_data(self._patiently(lambda: self.sock.recv(READ_SIZE)))
+
+    async def _read_until(self, deadline: float) -> bool:
+        self._deadline = deadline
+        try:
+            await self._read()
+        except TooLate:
+            return False
+        finally:  # a wait that was meant takes nothing of the time for the rest
+            left = self.timeout
+            self._deadline = None if left is None else time.monotonic() + left
+        return True
+
+    def _clock(self) -> float:
+        return time.monotonic()
 
     async def _write(self) -> bool:
         heard = False

@@ -9,6 +9,7 @@ the time is linear in the bytes, however they are cut.
 from __future__ import annotations
 
 import re
+import sys
 from collections import deque
 from collections.abc import Callable
 from typing import Final, TypeAlias
@@ -128,15 +129,20 @@ class ReceiveBuffer:
         self._start = end
         return data
 
-    def take_match(self, match: Match) -> re.Match[bytes] | None:
+    def take_match(
+        self, match: Match, limit: int = sys.maxsize, name: str = ""
+    ) -> re.Match[bytes] | None:
         """What *match* finds at the beginning, if it is whole in the read at hand.
 
-        ``None``: nothing is taken.
+        ``None``: nothing is taken.  It must not match the beginning of a longer match.
+        Raises LimitExceeded(*name*) for more than *limit* octets.
         """
         if self._cut or (self._start == len(self._data) and not self._next_read()):
             return None
         found = match(self._data, self._start)
         if found is not None:
+            if found.end() - self._start > limit:
+                raise LimitExceeded(name, limit, f"more than {limit} octets")
             self._start = found.end()
         return found
 

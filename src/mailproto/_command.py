@@ -12,7 +12,7 @@ sent their results, and returns its own.  What it may say together it yields as
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
@@ -206,9 +206,16 @@ class Relay:
     """Yielded by a Flow: send *command*, hand the parts of the answer to the caller.
 
     The result that comes back is what the command is worth without its parts.
+
+    *through* makes of each part what is handed over in its place, nothing or more.
+    A command that goes on until it is ended (IDLE) has an *ending*, the value that is
+    sent for that: after *within* seconds, or when the caller wants no more of it.
     """
 
     command: Command[Any]
+    through: Callable[[Any], Iterable[Any]] | None = None
+    ending: Any = None
+    within: float | None = None
 
 
 Script: TypeAlias = Generator[Command[Any] | Pipelined, Any, T]

@@ -124,9 +124,12 @@ class Connection(ABC, Generic[Sent, Event]):
             self._in.feed(data)
 
     def data_to_send(self) -> list[bytes]:
-        """Take what is to be written, in order; empty when there is nothing."""
+        """Take what is to be written, in order; empty when there is nothing.
+
+        No piece is empty: for ``receive_data`` that would be the end.
+        """
         out, self._out = self._out, []
-        return out
+        return out if all(out) else [data for data in out if data]
 
     @property
     def buffered(self) -> int:

@@ -1,8 +1,9 @@
 """What a session does with its connection, without the waiting.
 
 The adapters share all of it but ``await``: each talk is a generator that yields
-``None`` when it needs the next event and is sent that event.  A Flow besides yields
-what it hands to its caller (``Handed``).
+``None`` when it needs the next event and is sent that event.  Where it cannot wait for
+ever it yields a ``Within``, and is sent ``LATE`` when its time is over.  A Flow besides
+yields what it hands to its caller (``Handed``).
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import logging
 import ssl
 from collections import deque
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any, Final, Generic, TypeVar
 
 from ._command import (
@@ -50,6 +53,25 @@ HANDSHAKE: Final = 30.0  # seconds; Postfix and Dovecot: 30 to 60
 GRACE: Final = 5.0  # seconds that connections get to end by themselves
 
 Talk = Generator[None, Any, R]
+
+
+class Within:
+    """A wait for an event that may last that long, from when it is first begun."""
+
+    __slots__ = ("deadline", "seconds")
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.deadline: float | None = None  # by the clock of the adapter
+
+
+class Late(Enum):
+    """What comes in the place of an event when the time for it is over."""
+
+    LATE = auto()
+
+
+LATE: Final = Late.LATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +209,7 @@ class SessionCore(Generic[Conn]):
 
     def _flow(
         self: SessionCore[ClientConnection[Any]], flow: Flow[T]
-    ) -> Generator[Handed[T] | None, Any, None]:
+    ) -> Generator[Handed[T] | Within | None, Any, None]:
         try:
             step = next(flow)
             while True:
@@ -197,7 +219,7 @@ class SessionCore(Generic[Conn]):
                     continue
                 try:
                     if isinstance(step, Relay):
-                        result = yield from self._relay(step.command)
+                        result = yield from self._relay(step)
                     else:
                         result = yield from self._step(step)
                 except (CommandFailed, LocalProtocolError) as error:
@@ -210,19 +232,27 @@ class SessionCore(Generic[Conn]):
             flow.close()
 
     def _relay(
-        self: SessionCore[ClientConnection[Any]], command: Command[Any]
-    ) -> Generator[Handed[Any] | None, Any, Any]:
-        call = self.conn.send(command)
+        self: SessionCore[ClientConnection[Any]], step: Relay
+    ) -> Generator[Handed[Any] | Within | None, Any, Any]:
+        call = self.conn.send(step.command)
+        wait = None if step.within is None else Within(step.within)
+        ending = step.ending
         try:
             while not call.done:
-                event = yield None
-                if isinstance(event, Part) and event.call is call:
-                    yield Handed(event.value)
+                event = yield wait
+                if event is LATE:
+                    self.conn.send(ending)
+                    wait = ending = None
+                elif isinstance(event, Part) and event.call is call:
+                    yield from _handed(step, event.value)
                 elif not isinstance(event, Completed) and call.command.claims(event):
-                    yield Handed(event)
+                    yield from _handed(step, event)
                 elif not call.feed(event):
                     self._leave(event)
         finally:
+            if ending is not None and not call.done:
+                with suppress(MailError):  # it goes out with whatever is said next
+                    self.conn.send(ending)
             self._give_up(call)
         return call.result()
 
@@ -241,6 +271,11 @@ class SessionCore(Generic[Conn]):
             what = "events that nobody fetches"
             raise LimitExceeded("unclaimed", UNCLAIMED, what)
         self.unclaimed.append(event)
+
+
+def _handed(step: Relay, value: Any) -> Generator[Handed[Any], Any, None]:
+    for one in (value,) if step.through is None else step.through(value):
+        yield Handed(one)
 
 
 def one(command: Command[Any]) -> Flow[Any]:

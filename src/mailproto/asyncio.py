@@ -77,6 +77,16 @@ class Session(AsyncSession[Conn], asyncio.Protocol):
         await self._readable.wait()
         self._readable.clear()
 
+    async def _read_until(self, deadline: float) -> bool:
+        # A connection that was lost by a time-out is at its end: next_event tells.
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline) as limit:
+                await self._read()
+        return not limit.expired()
+
+    def _clock(self) -> float:
+        return asyncio.get_running_loop().time()
+
     async def _write(self) -> bool:
         out = self.conn.data_to_send()
         if out and not self._transport.is_closing():

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from . import __version__, pop3, sasl, smtp, sync
+from . import __version__, imap, pop3, sasl, smtp, sync
 from ._command import Chunk, Script
 from ._connection import Security
 from .embedded import MailServer
@@ -151,8 +151,8 @@ def _add_demo(commands: Any) -> None:
         "demo",
         help="mail through our own server and client, on loopback",
         description="Start a mail server on loopback, send to it by SMTP and fetch "
-        "from it by POP3, both over TLS, show the conversations, and check that every "
-        "message arrives octet for octet.",
+        "from it by POP3 and by IMAP, all over TLS, show the conversations, and check "
+        "that every message arrives octet for octet.",
     )
     parser.set_defaults(run=_demo)
 
@@ -164,8 +164,12 @@ def _demo(options: argparse.Namespace) -> int:
         _say(f"# {len(LETTERS)} messages by SMTP, port {server.ports['submission']}\n")
         _demo_send(server, password)
         _say(f"\n# and back by POP3, port {server.ports['pop3']}\n")
-        arrived, version = _demo_fetch(server, password)
-    return _judge(arrived, version)
+        by_pop3, version = _demo_pop3(server, password)
+        _say(f"\n# and once more by IMAP, port {server.ports['imap']}\n")
+        by_imap = _demo_imap(server, password)
+    good = _judge("POP3", by_pop3, version) & _judge("IMAP", by_imap, version)
+    _say("\nall of it arrived octet for octet" if good else "\nNOT ALL OF IT ARRIVED")
+    return 0 if good else 1
 
 
 def _demo_send(server: MailServer, password: str) -> None:
@@ -180,7 +184,7 @@ def _demo_send(server: MailServer, password: str) -> None:
         session.run(smtp.Quit())
 
 
-def _demo_fetch(server: MailServer, password: str) -> tuple[list[bytes], str]:
+def _demo_pop3(server: MailServer, password: str) -> tuple[list[bytes], str]:
     """The messages, and the version of TLS."""
     conn = pop3.Client()
     conn.trace = _show
@@ -202,8 +206,28 @@ def _demo_fetch(server: MailServer, password: str) -> tuple[list[bytes], str]:
     return arrived, str(version)
 
 
-def _judge(arrived: Sequence[bytes], version: str) -> int:
-    _say(f"\n# what arrived, through {version}\n")
+def _demo_imap(server: MailServer, password: str) -> list[bytes]:
+    conn = imap.Client()
+    conn.trace = _show
+    arrived: list[bytes] = []
+    port, tls = server.ports["imap"], server.client_context()
+    with sync.connect(conn, server.host, port, tls=tls, timeout=60) as session:
+        session.run(imap.log_in(conn, "ann", password))
+        gathered = bytearray()
+        for event in session.stream(imap.fetch_new()):
+            match event:
+                case imap.Incoming():
+                    gathered = bytearray()
+                case Chunk(data=data):
+                    gathered += data
+                case imap.Arrived():
+                    arrived.append(bytes(gathered))
+        session.run(imap.Logout())
+    return arrived
+
+
+def _judge(protocol: str, arrived: Sequence[bytes], version: str) -> bool:
+    _say(f"\n# what arrived by {protocol}, through {version}\n")
     good = len(arrived) == len(LETTERS)
     for (name, sent), got in zip(LETTERS.items(), arrived, strict=False):
         same = got == sent
@@ -211,8 +235,7 @@ def _judge(arrived: Sequence[bytes], version: str) -> int:
         digest = hashlib.sha256(got).hexdigest()[:16]
         verdict = "identical" if same else "DIFFERENT"
         _say(f"{len(got):>9} octets  sha256 {digest}...  {verdict}  {name}")
-    _say("\nall of it arrived octet for octet" if good else "\nNOT ALL OF IT ARRIVED")
-    return 0 if good else 1
+    return good
 
 
 # -- pop3 --------------------------------------------------------------------------

@@ -94,7 +94,7 @@ class Session(Generic[Conn]):
     ) -> Iterator[Any]:
         """The parts of the answer to a command, or what a flow hands over.
 
-        *timeout* is for each of them.
+        *timeout* is for each of them, but where a flow sets a time of its own.
         """
         parts = self._core.stream(what)
         try:
@@ -105,9 +105,12 @@ class Session(Generic[Conn]):
         finally:
             self._core.now(finish(parts))
 
-    def next_event(self) -> Any:
-        """The next event that answers nothing that ``run`` asked."""
-        return self._core.now(self._core.next_event())
+    def next_event(self, within: float | None = None) -> Any:
+        """The next event that answers nothing that ``run`` asked.
+
+        ``None`` if there is none *within* so many seconds, whatever *timeout* is.
+        """
+        return self._core.now(self._core.next_event(within))
 
     def flush(self) -> None:
         """Write what the connection has to say."""

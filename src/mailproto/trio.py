@@ -64,6 +64,15 @@ class Session(AsyncSession[Conn]):
     async def _read(self) -> None:
         self.conn.receive_data(await self._stream.receive_some(READ_SIZE))
 
+    async def _read_until(self, deadline: float) -> bool:
+        with trio.move_on_at(deadline):
+            await self._read()
+            return True
+        return False
+
+    def _clock(self) -> float:
+        return trio.current_time()
+
     async def _write(self) -> bool:
         out = self.conn.data_to_send()
         if not out:

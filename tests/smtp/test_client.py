@@ -653,6 +653,18 @@ def test_a_chunk_by_hand_is_looked_at_by_the_rules_of_its_own_message() -> None:
         client.send(Chunk(b"a\n"))
 
 
+def test_a_binary_chunk_by_hand_goes_out_as_it_is() -> None:
+    client = greeted("CHUNKING", "BINARYMIME", "PIPELINING")
+    for command in (Mail("", smtp.Body(smtp.BodyType.BINARYMIME)), BOB):
+        client.send(command)
+    told(client, "250 a", "250 b")
+    client.send(Bdat(5, last=True))
+    client.next_event()
+    client.send(Chunk(b"\n.\0\n\r"))
+    client.send(End())
+    assert said(client) == b"BDAT 5 LAST\r\n\n.\0\n\r"
+
+
 def test_a_message_by_hand_ends_with_no_cr() -> None:
     client = in_transaction(newlines=Newlines.REJECT)
     client.send(Data())
@@ -760,6 +772,23 @@ def test_lmtp_what_was_said_of_one_stands_when_the_server_hangs_up() -> None:
         Completed(noop, Reply(421, "bye")),
     ]
     assert client.state is State.CLOSED
+
+
+def test_lmtp_counts_the_recipients_of_each_message_anew() -> None:
+    client = lmtp()
+    client.send(Data(b"x"))
+    told(client, "354 go")
+    told(client, "250 ok", "250 ok")
+    for command in (ANN, EVE):
+        client.send(command)
+    told(client, "250 a", "250 b")
+    call = client.send(Data(b"y"))
+    only = smtp.Delivery(0, "eve@example.org", Reply(250, "ok"))
+    assert told(client, "354 go") == []
+    assert told(client, "250 ok") == [
+        Part(call, only),
+        Completed(call, smtp.Deliveries((only,))),
+    ]
 
 
 def test_lmtp_chunks() -> None:
@@ -954,6 +983,31 @@ def test_a_challenge_that_is_not_base64_is_cancelled() -> None:
     client.send(Auth.using(sasl.Login("ann", "secret")))
     told(client, "334 Username:")
     assert "cancelled was granted" in str(told(client, "235 ok")[0])
+
+
+def test_endless_challenges_by_hand() -> None:
+    client = greeted("AUTH LOGIN", limits=smtp.Limits(sasl_rounds=2))
+    call = client.send(Auth("LOGIN"))
+    for _ in range(2):
+        assert told(client, "334 eA==") == [GoAhead(call, b"x")]
+        client.send(smtp.Response(b"y"))
+    (error,) = told(client, "334 eA==")
+    assert isinstance(error, LimitExceeded)
+    assert error.limit == "sasl_rounds"
+
+
+def test_a_challenge_may_be_longer_than_a_reply() -> None:
+    """RFC 4954 4: 12288 octets."""
+    limits = smtp.Limits(line=1000)
+    for coded, longest in ((12_280, True), (12_284, False)):
+        client = greeted("AUTH LOGIN", limits=limits)
+        call = client.send(Auth("LOGIN"))
+        (event,) = told(client, "334 " + "A" * coded)
+        if longest:
+            assert event == GoAhead(call, bytes(coded * 3 // 4))
+        else:
+            assert isinstance(event, LimitExceeded)
+            assert event.limit == "sasl_line"
 
 
 def test_endless_challenges() -> None:
@@ -1234,3 +1288,14 @@ def test_a_transcript_shows_no_secret() -> None:
     assert b"secret" not in shown
     assert (("C", b"AUTH PLAIN ****")) in lines
     assert (("C", b"(a message)")) in lines
+
+
+def test_what_hung_on_a_refused_mail_is_not_counted_on() -> None:
+    client = greeted("PIPELINING")
+    for command in (ANN, BOB, EVE):
+        client.send(command)
+    assert client.ahead is State.RCPT
+    (refused,) = told(client, "550 not you")
+    assert not refused.ok
+    recounted: State = client.ahead
+    assert recounted is State.READY  # whatever the RCPTs on their way are told

@@ -354,6 +354,7 @@ def test_one_who_is_always_too_many_is_refused_in_the_end() -> None:
     sent = send(host, BOB, MANY[0], EVE)
     assert sent.refused == {EVE: many, MANY[0]: full}
     assert len(host.transactions) == 2
+    assert host.heard.count("RCPT") == 4  # who is full is not asked again
 
 
 def test_all_or_none_needs_one_transaction() -> None:
@@ -439,9 +440,20 @@ def test_in_lmtp_each_has_a_last_word_of_his_own(offers: tuple[str, ...]) -> Non
     assert refused.value.refused == {ANN: NOBODY, BOB: full, EVE: full}
 
 
-def test_a_script_says_together_what_it_may() -> None:
+@pytest.mark.parametrize(
+    ("offers", "kinds"),
+    [
+        (ALL, [Mail, Rcpt, smtp.Data]),
+        # A message by BDAT would go out whole, to nobody in the end.
+        ((*ALL, "CHUNKING"), [Mail, Rcpt]),
+    ],
+)
+def test_a_script_says_together_what_it_may(
+    offers: tuple[str, ...], kinds: list[type[smtp.SmtpCommand[Any]]]
+) -> None:
     client = smtp.Client(Security.CLEARTEXT)
-    host = Host(*ALL, client=client)
+    host = Host(*offers, client=client)
     host.run(smtp.hello(client))
     step = next(smtp.send_message(client, LETTER, ANN, [BOB]))
     assert isinstance(step, Pipelined)
+    assert [type(command) for command in step.commands] == kinds

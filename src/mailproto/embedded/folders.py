@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Final
 
@@ -289,7 +289,7 @@ class Folders:
                     piece = blob.read(min(CHUNK, end - at))
             yield piece
 
-    def set_flags(self, mailbox: Opened, flags: dict[int, Sequence[str]]) -> None:
+    def set_flags(self, mailbox: Opened, flags: Mapping[int, Sequence[str]]) -> None:
         """Give messages these flags, and no others."""
         with self._store.transaction() as db:
             db.executemany(

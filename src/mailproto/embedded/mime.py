@@ -39,6 +39,19 @@ class Part:
         """The header, read by the old rules, which no header is too odd for."""
         return message_from_bytes(self.header)
 
+    @cached_property
+    def named_values(self) -> list[tuple[str, str]]:
+        """Each field of the header: its name, and its value as it stands, unfolded."""
+        return [
+            (name, "".join(_text(value).splitlines()))
+            for name, value in self.fields.raw_items()
+        ]
+
+    def values(self, name: str) -> list[str]:
+        """The values of the fields of that name."""
+        name = name.lower()
+        return [value for each, value in self.named_values if each.lower() == name]
+
     @property
     def header(self) -> bytes:
         """With the blank line, if there is one."""
@@ -86,6 +99,11 @@ class Part:
             if (found[1].lower() in wanted) != others
         ]
         return b"".join(kept) + b"\r\n"
+
+
+def _text(value: str) -> str:
+    """The octets of a field as text; those that are not UTF-8 are lost."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def take_apart(data: bytes) -> Part:

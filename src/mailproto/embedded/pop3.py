@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-from .. import pop3, sasl
+from .. import pop3
 from .._command import Bad, Chunk, End
 from ..pop3 import Capability, Reply, ResponseCode, State
 from ..pop3.responses import Data
-from .login import Login, check_password, mechanisms, secret_or_decoy
+from .login import check_password, mechanisms, secret_or_decoy
 from .store import Entry, Store
+from .talk import Talk
 
 Said = pop3.Greeting | Reply | pop3.Challenge | Data | Chunk | End
 
@@ -61,7 +62,7 @@ def _listed(lines: Iterable[Data]) -> Iterator[Said]:
     yield End()
 
 
-class Pop3:
+class Pop3(Talk):
     """One session: events of *conn* in, values to send out.
 
     *tls_offered* says whether STLS can be granted, *apop* whether the greeting has a
@@ -77,14 +78,12 @@ class Pop3:
         tls_offered: bool = True,
         apop: bool = False,
     ) -> None:
-        self._conn = conn
-        self._store = store
-        self._host = host
+        super().__init__(conn, store, host)
+        self._conn: pop3.Server = conn
         self._tls_offered = tls_offered
         self._stamp = f"<{secrets.token_hex(8)}@{host}>" if apop else ""
         self._name = ""  # as USER told it
         self._user: str | None = None  # whose maildrop is open
-        self._login: Login | None = None
         self._entries: dict[int, Entry] = {}  # numbered once and for all
         self._marked: set[int] = set()
 
@@ -146,16 +145,16 @@ class Pop3:
     def _auth(self, mechanism: str, initial: bytes | None) -> Said:
         if mechanism not in mechanisms(cleartext_refused=False):
             return Reply(False, "that mechanism is not here")
-        self._login = Login(self._store, mechanism, self._host)
-        return self._step(initial)
+        said: Said = self._begin_login(mechanism, initial)
+        return said
 
-    def _step(self, response: bytes | None) -> Said:
-        assert self._login is not None
-        match self._login.step(response):
-            case sasl.Challenge(data=data):
-                return pop3.Challenge(data)
-            case sasl.Accepted(name=name):
-                return self._open(name)
+    def _challenge(self, data: bytes) -> pop3.Challenge:
+        return pop3.Challenge(data)
+
+    def _welcome(self, name: str) -> Reply:
+        return self._open(name)
+
+    def _wrong(self) -> Reply:
         return WRONG
 
     def _open(self, name: str) -> Reply:

@@ -15,49 +15,48 @@ import asyncio
 import ssl
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from email import policy
 from email.message import EmailMessage
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Self
 
 from .. import asyncio as aio
-from .. import pop3, smtp
+from .. import imap, pop3, smtp
 from .._command import Chunk, Closed
 from .._connection import Security
 from ..services import SERVICES
 from ..smtp import LMTP, Mail, Mailbox, Rcpt
 from .certificate import make_certificate
+from .imap import OFFERED, Imap
+from .login import mechanisms
 from .pop3 import Pop3
 from .smtp import Smtp
 from .store import Store, StoredMessage
+from .talk import Talk
 
+FLUSHED: Final = 262_144  # octets of messages that may wait to be written
 LOGIN_TIMEOUT: Final = 180.0  # seconds from the greeting to the log-in: Dovecot
 IDLE_TIMEOUT: Final = 600.0  # seconds between two commands: RFC 1939 3
 
 #: the services that run
-SERVED: Final = ("smtp", "submission", "submissions", "lmtp", "pop3", "pop3s")
-
-
-class Talk(Protocol):
-    """What answers the events of one session."""
-
-    @property
-    def admitted(self) -> bool:
-        """Whether a session is waited for from command to command."""
-
-    def greeting(self) -> Any: ...
-
-    def handle(self, event: Any) -> Iterator[Any]: ...
-
-    def close(self) -> None: ...
+SERVED: Final = (
+    "smtp",
+    "submission",
+    "submissions",
+    "lmtp",
+    "pop3",
+    "pop3s",
+    "imap",
+    "imaps",
+)
 
 
 class MailServer:
-    """SMTP, submission, LMTP and POP3, plain and over TLS, on one store.
+    """SMTP, submission, LMTP, POP3 and IMAP, plain and over TLS, on one store.
 
     Mail for ``name@anything`` is for the user *name*, whatever the domain.  The port
     "smtp" takes mail from anybody for anybody, unless *strangers* is false: then only
@@ -104,6 +103,7 @@ class MailServer:
         self._used = False
         self._thread: threading.Thread | None = None
         self._stop: Callable[[], object] = lambda: None
+        self._sessions: set[asyncio.Event] = set()  # each set when mail has changed
 
     def _make_context(self) -> ssl.SSLContext:
         certificate, key = make_certificate()
@@ -224,8 +224,15 @@ class MailServer:
                 self.ports[name] = server.port
             loop = asyncio.get_running_loop()
             self._stop = partial(loop.call_soon_threadsafe, over.set)
+            wake = partial(loop.call_soon_threadsafe, self._wake)
+            self._store.watchers.add(wake)
+            stack.callback(self._store.watchers.discard, wake)
             ready.set()
             await over.wait()
+
+    def _wake(self) -> None:
+        for woken in self._sessions:
+            woken.set()
 
     # -- protocols -------------------------------------------------------------
 
@@ -239,12 +246,16 @@ class MailServer:
                 return smtp.Server(security, dialect=LMTP)
             case "pop3" | "pop3s":
                 return pop3.Server(security)
+            case "imap" | "imaps":
+                return imap.Server(security, offer=_IMAP)
         return smtp.Server(security)
 
     def _talk(self, name: str, conn: Any) -> Talk:
         match name:
             case "pop3" | "pop3s":
                 return Pop3(conn, self._store, "localhost", apop=self._apop)
+            case "imap" | "imaps":
+                return Imap(conn, self._store, "localhost")
         return Smtp(
             conn,
             self._store,
@@ -257,16 +268,61 @@ class MailServer:
         conn = session.conn
         talk = self._talk(name, conn)
         clock = asyncio.get_running_loop().time
+        woken = asyncio.Event()
+        self._sessions.add(woken)
         try:
             conn.send(talk.greeting())
             async with asyncio.timeout(self._login_timeout) as patience:
-                while not isinstance(event := await session.next_event(), Closed):
+                next_event = partial(self._next, session, talk, woken)
+                while not isinstance(event := await next_event(), Closed):
+                    waiting = 0
                     for value in talk.handle(event):
                         conn.send(value)
-                        if isinstance(value, Chunk):
+                        waiting += _weight(value)
+                        if waiting >= FLUSHED:
                             await session.flush()
                             patience.reschedule(clock() + self._idle_timeout)
+                            waiting = 0
                     if talk.admitted:
                         patience.reschedule(clock() + self._idle_timeout)
         finally:
+            self._sessions.discard(woken)
             talk.close()
+
+    async def _next(
+        self, session: aio.Session[Any], talk: Talk, woken: asyncio.Event
+    ) -> Any:
+        """The next event; to a client that listens, news are told meanwhile."""
+        while talk.listening:
+            event = asyncio.ensure_future(session.next_event())
+            changed = asyncio.ensure_future(woken.wait())
+            try:
+                await asyncio.wait(
+                    {event, changed}, return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:
+                changed.cancel()
+                if not event.done():
+                    event.cancel()
+                await asyncio.wait({event, changed})
+            if not event.cancelled():
+                return event.result()
+            woken.clear()
+            for value in talk.news():
+                session.conn.send(value)
+            await session.flush()
+        return await session.next_event()
+
+
+def _weight(value: Any) -> int:
+    """About how many octets of a message it has; the rest is small."""
+    if isinstance(value, Chunk):
+        return len(value.data)
+    if isinstance(value, imap.FetchData):
+        return sum(len(v) for v in value.items.values() if isinstance(v, bytes))
+    return 0
+
+
+_IMAP: Final = imap.Capabilities(
+    *OFFERED, *(f"AUTH={name}" for name in mechanisms(cleartext_refused=False))
+)

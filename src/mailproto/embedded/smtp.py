@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from tempfile import SpooledTemporaryFile
 from typing import Any, Final
 
-from .. import sasl, smtp
+from .. import smtp
 from .._command import Bad, Chunk, End
 from ..smtp import EnhancedCode, Extension, Reply
-from .login import Login, mechanisms
+from .login import mechanisms
 from .store import Store
+from .talk import Talk
 
 Said = smtp.Greeting | smtp.EhloData | smtp.Challenge | Reply
 
@@ -35,15 +36,12 @@ _OFFERED: Final = (
 )
 
 
-class Smtp:
+class Smtp(Talk):
     """One session: events of *conn* in, values to send out.
 
     Mail is for whoever has an account, and with *strangers* for anybody: it is kept,
     and sent nowhere.  With *closed*, who sends must log in.  Call ``close`` at the end.
     """
-
-    #: whether a session is waited for from command to command, however long it takes
-    admitted = True
 
     def __init__(
         self,
@@ -54,17 +52,21 @@ class Smtp:
         strangers: bool = True,
         closed: bool = False,
     ) -> None:
-        self._conn = conn
-        self._store = store
-        self._host = host
+        super().__init__(conn, store, host)
+        self._conn: smtp.Server = conn
         self._strangers = strangers
         self._closed = closed
-        self._login: Login | None = None
         self._mail = smtp.Mail("")
         self._rcpts: list[smtp.Rcpt] = []  # that were accepted
         self._content: smtp.Content = smtp.Data()  # that comes now
+        self._full = False  # there was no room for some of it
         # What has come of the message.  ``close`` closes it, or the next MAIL.
         self._draft = SpooledTemporaryFile(SPOOLED)  # noqa: SIM115
+
+    @property
+    def admitted(self) -> bool:
+        """Whoever it is."""
+        return True
 
     def greeting(self) -> smtp.Greeting:
         return smtp.Greeting(f"{self._host} mailproto ready")
@@ -77,7 +79,7 @@ class Smtp:
         """What to send in answer to *event*, piece by piece."""
         match event:
             case Chunk(data=data):
-                self._draft.write(data)
+                self._keep(data)
             case End():
                 yield from self._end()
             case Bad(hint=hint):
@@ -85,7 +87,7 @@ class Smtp:
             case smtp.Ehlo() | smtp.Lhlo():
                 yield smtp.EhloData(self._host, tuple(self._offers()))
             case smtp.Auth(mechanism=mechanism, initial=initial):
-                yield self._auth(mechanism, initial)
+                yield self._begin_login(mechanism, initial)
             case smtp.Response(data=data):
                 yield self._step(data)
             case smtp.Cancel():
@@ -132,17 +134,13 @@ class Smtp:
             known = mechanisms(cleartext_refused=conn.cleartext_refused)
             yield Extension("AUTH", known)
 
-    def _auth(self, mechanism: str, initial: bytes | None) -> Said:
-        self._login = Login(self._store, mechanism, self._host)
-        return self._step(initial)
+    def _challenge(self, data: bytes) -> smtp.Challenge:
+        return smtp.Challenge(data)
 
-    def _step(self, response: bytes | None) -> Said:
-        assert self._login is not None
-        match self._login.step(response):
-            case sasl.Challenge(data=data):
-                return smtp.Challenge(data)
-            case sasl.Accepted():
-                return Reply(235, "welcome", EnhancedCode(2, 7, 0))
+    def _welcome(self, name: str) -> Reply:
+        return Reply(235, "welcome", EnhancedCode(2, 7, 0))
+
+    def _wrong(self) -> Reply:
         return _WRONG
 
     # -- a transaction ---------------------------------------------------------
@@ -152,15 +150,24 @@ class Smtp:
             return _LOG_IN
         self._mail = mail
         self._rcpts = []
+        self._full = False
         self._draft.close()
         self._draft = SpooledTemporaryFile(SPOOLED)  # noqa: SIM115
         return Reply(250, "OK", EnhancedCode(2, 1, 0))
 
     def _recipient(self, rcpt: smtp.Rcpt) -> Reply:
-        if not self._strangers and self._store.user_of(rcpt.recipient) is None:
+        known = self._strangers or rcpt.recipient == "Postmaster"  # RFC 5321 4.5.1
+        if not known and self._store.user_of(rcpt.recipient) is None:
             return _NOBODY
         self._rcpts.append(rcpt)
         return Reply(250, "OK", EnhancedCode(2, 1, 5))
+
+    def _keep(self, data: bytes) -> None:
+        """Hold some of the message; where there is no room, its end tells."""
+        try:
+            self._draft.write(data)
+        except OSError:
+            self._full = True
 
     def _end(self) -> Iterator[Reply]:
         """It is ours from the moment that we say so, and so it is stored first."""
@@ -171,8 +178,11 @@ class Smtp:
         found = [self._store.user_of(rcpt.recipient) for rcpt in self._rcpts]
         users = dict.fromkeys(filter(None, found))
         try:
-            self._store.deliver(self._draft, users, self._mail, self._rcpts)
-        except sqlite3.Error:
+            if not self._full:
+                self._store.deliver(self._draft, users, self._mail, self._rcpts)
+        except (sqlite3.Error, OSError):
+            self._full = True
+        if self._full:
             answer = _BROKEN
         for _ in self._rcpts if self._conn.dialect.lmtp else (None,):
             yield answer

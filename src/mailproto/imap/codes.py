@@ -1,0 +1,430 @@
+"""Response codes: what a status response says to the program (RFC 3501 7.1).
+
+    * OK [UIDNEXT 4392] Predicted next UID
+          ^^^^^^^^^^^^ here
+    A003 OK [APPENDUID 38505 3955] APPEND completed        RFC 4315 3
+    A001 NO [AUTHENTICATIONFAILED] Try again               RFC 5530 3
+
+A code that carries something has a class; to add one, write the class and name it in
+``_KINDS``.  One that says all by its name is a ``Code``; so is any that is not known,
+and it keeps what it carries as it came.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Final, Self
+
+from .grammar import (
+    MAX_NUMBER,
+    GrammarError,
+    UidSet,
+    check_flag,
+    read_text,
+    write_flags,
+    write_quoted,
+    write_text,
+)
+from .quirks import Quirk, Reader
+from .verbs import unchecked
+
+# RFC 3501 9, resp-text-code: an atom, and then anything but "]".  Atoms end at "]".
+_NAME: Final = re.compile(rb'[^\0-\x20()\[\]{%*"\\\x7f-\xff]++')
+_OTHER: Final = re.compile(rb"[^\]\r\n\0]*+")
+_IS_OTHER: Final = re.compile(r"[^\]\r\n\0]+").fullmatch
+_CAPABILITY: Final = re.compile(rb'[^\0-\x20(){%*"\\\]\x7f-\xff]++')
+_IS_CAPABILITY: Final = re.compile(r'[^\0-\x20(){%*"\\\]\x7f-\U0010ffff]+').fullmatch
+_ODD_FLAGS: Final = re.compile(rb"\(([^()\r\n]*+)\)")
+
+
+def check_number(number: int, least: int, what: str) -> None:
+    """Raise ValueError for what is no number of 32 bits."""
+    if not least <= number <= MAX_NUMBER:
+        raise ValueError(f"{what} is from {least} to {MAX_NUMBER}")
+
+
+class ResponseCode(ABC):
+    """A response code.  What it carries is read behind its name."""
+
+    __slots__ = ()
+    name: str  #: in capitals, if it is known
+
+    @abstractmethod
+    def write_code(self) -> bytes:
+        """What stands between the brackets."""
+
+    @classmethod
+    @abstractmethod
+    def read_code(cls, reader: Reader) -> Self:
+        """The code whose name has been read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code(ResponseCode):
+    """RFC 3501 7.1, RFC 5530 3: ``[TRYCREATE]``, ``[X-FOO anything]``.
+
+    *text* is what stands behind the name, ``None`` if nothing does.
+    """
+
+    name: str
+    text: str | None = None
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name.encode("ascii", "replace")) or (
+            not self.name.isascii()
+        ):
+            raise ValueError("the name of a response code is an atom")
+        if self.name.upper() in PLAIN:
+            object.__setattr__(self, "name", self.name.upper())
+        if self.text is not None and not _IS_OTHER(self.text):
+            raise ValueError("a response code must not hold ], CR, LF or NUL")
+
+    def write_code(self) -> bytes:
+        text = "" if self.text is None else f" {self.text}"
+        return write_text(self.name + text)
+
+    @classmethod
+    def read_code(cls, reader: Reader) -> Self:
+        """With its name, up to the bracket."""
+        name = reader.take(_NAME, "a response code").decode("ascii")
+        text = None
+        if reader.accept(b" "):
+            text = read_text(reader.take(_OTHER, "the data of a response code"))
+        if reader.peek() != b"]":
+            reader.fail("] is expected")
+        return cls(name, text or None)
+
+
+class Data(ABC):
+    """What a server tells, untagged."""
+
+    __slots__ = ()
+    #: what it begins with, in capitals
+    label: ClassVar[bytes]
+    #: whether it makes sense in the selected state only
+    of_messages: ClassVar[bool] = False
+
+    @abstractmethod
+    def write(self) -> bytes:
+        """The whole response, CRLF and literals included."""
+
+    @classmethod
+    @abstractmethod
+    def read(cls, reader: Reader) -> Self:
+        """Of what stands behind the name; raises GrammarError."""
+
+
+#: those that carry nothing: RFC 3501 7.1, RFC 4315 3, RFC 5530 3
+PLAIN: Final = frozenset({
+    "ALERT", "PARSE", "READ-ONLY", "READ-WRITE", "TRYCREATE", "UIDNOTSTICKY",
+    "UNAVAILABLE", "AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED",
+    "PRIVACYREQUIRED", "CONTACTADMIN", "NOPERM", "INUSE", "EXPUNGEISSUED", "CORRUPTION",
+    "SERVERBUG", "CLIENTBUG", "CANNOT", "LIMIT", "OVERQUOTA", "ALREADYEXISTS",
+    "NONEXISTENT",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbered(ResponseCode):
+    number: int
+
+    def __post_init__(self) -> None:
+        check_number(self.number, 1, self.name)
+
+    def write_code(self) -> bytes:
+        return b"%b %d" % (self.name.encode("ascii"), self.number)
+
+    @classmethod
+    def read_code(cls, reader: Reader) -> Self:
+        reader.expect(b" ")
+        return cls(reader.take_number(least=1))
+
+
+class UidNext(_Numbered):
+    """RFC 3501 7.1: the next message will have this UID, or a larger one."""
+
+    __slots__ = ()
+    name = "UIDNEXT"
+
+
+class UidValidity(_Numbered):
+    """RFC 3501 7.1: UIDs mean the same while this number is the same (2.3.1.1)."""
+
+    __slots__ = ()
+    name = "UIDVALIDITY"
+
+
+class Unseen(_Numbered):
+    """RFC 3501 7.1: the first message without the \\Seen flag has this number."""
+
+    __slots__ = ()
+    name = "UNSEEN"
+
+
+@dataclass(frozen=True, slots=True)
+class PermanentFlags(ResponseCode):
+    """RFC 3501 7.1: the flags that can be changed for good.
+
+    S: * OK [PERMANENTFLAGS (\\Deleted \\Seen \\*)] Limited
+
+    ``\\*`` among them: there can be new keywords.
+    """
+
+    name = "PERMANENTFLAGS"
+    flags: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        flags = tuple(f if f == "\\*" else check_flag(f) for f in self.flags)
+        object.__setattr__(self, "flags", flags)
+
+    def write_code(self) -> bytes:
+        return b"PERMANENTFLAGS " + write_flags(self.flags)
+
+    @classmethod
+    def read_code(cls, reader: Reader) -> Self:
+        reader.expect(b" ")
+        return unchecked(cls, take_flags(reader, star=True))
+
+
+@dataclass(frozen=True, slots=True)
+class BadCharset(ResponseCode):
+    """RFC 3501 7.1: SEARCH does not know the charset, but these (if any are told)."""
+
+    name = "BADCHARSET"
+    charsets: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for charset in self.charsets:
+            if not charset.isascii():
+                raise ValueError("the name of a charset is ASCII")
+            write_quoted(charset.encode("ascii"))
+
+    def write_code(self) -> bytes:
+        if not self.charsets:
+            return b"BADCHARSET"
+        return b"BADCHARSET (%b)" % b" ".join(map(_write_charset, self.charsets))
+
+    @classmethod
+    def read_code(cls, reader: Reader) -> Self:
+        charsets: list[str] = []
+        if reader.accept(b" "):
+            reader.expect(b"(")
+            while not charsets or not reader.closes():
+                charsets.append(read_text(_take_charset(reader)))
+        return cls(tuple(charsets))
+
+
+def _take_charset(reader: Reader) -> bytes:
+    if reader.peek() == b'"':
+        return reader.take_quoted()
+    return reader.take(_NAME, "a charset")
+
+
+def _write_charset(name: str) -> bytes:
+    word = name.encode("ascii")
+    return word if _NAME.fullmatch(word) else write_quoted(word)
+
+
+@dataclass(frozen=True, slots=True)
+class AppendUid(ResponseCode):
+    """RFC 4315 3: what became of an APPEND, ``[APPENDUID 38505 3955]``."""
+
+    name = "APPENDUID"
+    uid_validity: int
+    uids: UidSet
+
+    def __post_init__(self) -> None:
+        check_number(self.uid_validity, 1, "UIDVALIDITY")
+        _check_known(self.uids)
+
+    def write_code(self) -> bytes:
+        return b"APPENDUID %d %b" % (self.uid_validity, self.uids.write())
+
+    @classmethod
+    def read_code(cls, reader: Reader) -> Self:
+        return cls(_take_validity(reader), _take_uids(reader))
+
+
+@dataclass(frozen=True, slots=True)
+class CopyUid(ResponseCode):
+    """RFC 4315 3: what became of a COPY, ``[COPYUID 38505 304,319:320 3956:3958]``.
+
+    The first of *source* is now the first of *target*, and so on; both may be huge.
+    """
+
+    name = "COPYUID"
+    uid_validity: int
+    source: UidSet
+    target: UidSet
+
+    def __post_init__(self) -> None:
+        check_number(self.uid_validity, 1, "UIDVALIDITY")
+        _check_known(self.source)
+        _check_known(self.target)
+        if self.source.count() != self.target.count():
+            raise ValueError("COPYUID has as many UIDs there as here")
+
+    def pairs(self) -> Iterator[tuple[int, int]]:
+        """UID there, UID here, one by one."""
+        return zip(self.source.numbers(), self.target.numbers(), strict=True)
+
+    def write_code(self) -> bytes:
+        sets = self.source.write(), self.target.write()
+        return b"COPYUID %d %b %b" % (self.uid_validity, *sets)
+
+    @classmethod
+    def read_code(cls, reader: Reader) -> Self:
+        return cls(_take_validity(reader), _take_uids(reader), _take_uids(reader))
+
+
+def _check_known(uids: UidSet) -> None:
+    if uids.open:
+        raise ValueError("* is no UID that was given")
+
+
+def _take_validity(reader: Reader) -> int:
+    reader.expect(b" ")
+    return reader.take_number(least=1)
+
+
+def _take_uids(reader: Reader) -> UidSet:
+    reader.expect(b" ")
+    return reader.take_set(UidSet)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Capabilities(ResponseCode, Data):
+    """RFC 3501 7.2.1: what the server can do, as a response and as a code.
+
+    S: * CAPABILITY IMAP4rev1 STARTTLS AUTH=GSSAPI XPIG-LATIN
+    S: * OK [CAPABILITY IMAP4rev1 LITERAL+] ready
+
+    They are kept as they came; ``in`` does not mind case.
+    """
+
+    name = "CAPABILITY"
+    label = b"CAPABILITY"
+    names: tuple[str, ...]
+
+    def __init__(self, *names: str) -> None:
+        for name in names:
+            if not _IS_CAPABILITY(name):
+                raise ValueError("a capability is an atom")
+        object.__setattr__(self, "names", names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.upper() in map(str.upper, self.names)
+
+    @property
+    def sasl(self) -> tuple[str, ...]:
+        """The mechanisms of AUTHENTICATE, in capitals, as they are offered."""
+        names = (name.upper() for name in self.names)
+        return tuple(name[5:] for name in names if name.startswith("AUTH="))
+
+    def write_code(self) -> bytes:
+        return " ".join(("CAPABILITY", *self.names)).encode("ascii")
+
+    def write(self) -> bytes:
+        """The response, CRLF included."""
+        return b"* %b\r\n" % self.write_code()
+
+    @classmethod
+    def read_code(cls, reader: Reader) -> Self:
+        return unchecked(cls, take_capabilities(reader))
+
+    @classmethod
+    def read(cls, reader: Reader) -> Self:
+        return cls.read_code(reader)
+
+
+def take_capabilities(reader: Reader) -> tuple[str, ...]:
+    """Their names up to the end, or to a bracket, each behind a space."""
+    words: list[str] = []
+    while reader.peek() == b" ":
+        reader.at += 1
+        if reader.at_end or reader.peek() in (b" ", b"]"):
+            reader.tolerate(Quirk.EXTRA_SPACE)
+            continue
+        words.append(reader.take(_CAPABILITY, "a capability").decode("ascii"))
+    return tuple(words)
+
+
+def take_flags(reader: Reader, *, star: bool = False) -> tuple[str, ...]:
+    """A list of flags; odd ones are kept.  *star*: ``\\*`` may be among them."""
+    if reader.accept_nil():
+        reader.tolerate(Quirk.NIL)
+        return ()
+    start = reader.at
+    words = reader.take(_ODD_FLAGS, "a list of flags")[1:-1].split(b" ")
+    after, reader.at = reader.at, start
+    flags: list[str] = []
+    for word in words:
+        if not word:
+            if len(words) > 1:
+                reader.tolerate(Quirk.EXTRA_SPACE)
+            continue
+        text = read_text(word)
+        try:
+            text = text if star and text == "\\*" else check_flag(text)
+        except ValueError:
+            reader.tolerate(Quirk.ODD_FLAG)
+            if word[:1] == b'"' == word[-1:]:
+                text = text[1:-1].replace("\\\\", "\\")
+        flags.append(text)
+    reader.at = after
+    return tuple(flags)
+
+
+_KINDS: Final[tuple[type[ResponseCode], ...]] = (
+    AppendUid, BadCharset, Capabilities, CopyUid, PermanentFlags, UidNext, UidValidity,
+    Unseen,
+)  # fmt: skip
+_BY_NAME: Final = {kind.name: kind for kind in _KINDS}
+
+
+def take_code(reader: Reader) -> ResponseCode | None:
+    """A code in its brackets, if this is one; else nothing is taken."""
+    start = reader.at
+    if reader.peek() != b"[":
+        return None
+    try:
+        code = _take_known(reader)
+        return _take_other(reader) if code is None else code
+    except GrammarError:
+        reader.at = start
+        reader.tolerate(Quirk.NOT_A_CODE)
+        return None
+
+
+def _take_known(reader: Reader) -> ResponseCode | None:
+    """A code that has a class, if what it carries is as it should be."""
+    start = reader.at
+    reader.at += 1
+    kind = _BY_NAME.get(reader.take(_NAME, "a response code").decode("ascii").upper())
+    if kind is not None:
+        try:
+            code = reader.made(lambda: kind.read_code(reader), start)
+            reader.expect(b"]")
+            return code
+        except GrammarError:
+            pass
+    reader.at = start
+    return None
+
+
+def _take_other(reader: Reader) -> ResponseCode:
+    reader.expect(b"[")
+    code = Code.read_code(reader)
+    if code.name.upper() in _BY_NAME or (code.name in PLAIN and code.text is not None):
+        reader.tolerate(Quirk.CODE_DATA)
+    reader.expect(b"]")
+    return code

@@ -1,0 +1,561 @@
+"""What an IMAP client says (RFC 3501 6): on the session, on mailboxes, on messages.
+
+A client sends these and a server receives them: they are the same objects.  One that
+exists can be put on the wire; bad arguments fail when it is made.  Those on messages
+stand in ``messages.py``, those of the extensions in ``extensions.py``.
+
+To add a verb is to write such a class and to give it rows in a table: see
+``state.Dialect``.  What has no class here is said with ``Other``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self, TypeVar
+
+from .. import sasl
+from .._login import Cancel as Cancel
+from .._login import Response as Response
+from .._login import read_auth, write_auth
+from .codes import AppendUid, Capabilities
+from .grammar import (
+    ATOM,
+    Cursor,
+    Fragment,
+    Literal,
+    Streamed,
+    check_atom,
+    check_date_time,
+    check_flag,
+    check_name,
+    check_text,
+    inline,
+    write_astring,
+    write_date_time,
+    write_flags,
+    write_list_mailbox,
+    write_mailbox,
+)
+from .messages import Change as Change
+from .messages import Check as Check
+from .messages import Close as Close
+from .messages import Copy as Copy
+from .messages import Expunge as Expunge
+from .messages import Fetch as Fetch
+from .messages import OnMessages as OnMessages
+from .messages import Search as Search
+from .messages import Store as Store
+from .responses import Condition, ListData, LsubData, Reply, StatusData
+from .results import Selected
+from .tokens import Parameter, take_parameters, write_parameters
+from .verbs import ImapCommand as ImapCommand
+from .verbs import Other as Other
+from .verbs import read_command as read_command
+from .verbs import unchecked
+from .verbs import verbs_of as verbs_of
+
+R = TypeVar("R")
+
+_status_items = re.compile(rb"\([%b]++(?: [%b]++)*+\)" % (ATOM, ATOM))
+
+
+# -- in any state (6.1) ----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Capability(ImapCommand[Capabilities]):
+    """RFC 3501 6.1.1: what can the server do?
+
+    C: abcd CAPABILITY
+    S: * CAPABILITY IMAP4rev1 STARTTLS AUTH=GSSAPI
+    S: abcd OK CAPABILITY completed
+    """
+
+    verb = b"CAPABILITY"
+
+    def claims(self, event: object) -> bool:
+        return isinstance(event, Capabilities)
+
+    def result(self, answer: Reply, parts: list[Any]) -> Capabilities:
+        """What was listed; nothing if the server listed nothing."""
+        return parts[-1] if parts else Capabilities()
+
+
+@dataclass(frozen=True, slots=True)
+class Noop(ImapCommand[Reply]):
+    """RFC 3501 6.1.2: nothing, and a chance for the server to tell news.
+
+    C: a002 NOOP
+    S: * 22 EXPUNGE
+    S: * 23 EXISTS
+    S: a002 OK NOOP completed
+    """
+
+    verb = b"NOOP"
+
+
+@dataclass(frozen=True, slots=True)
+class Logout(ImapCommand[Reply]):
+    """RFC 3501 6.1.3: the end.
+
+    C: A023 LOGOUT
+    S: * BYE IMAP4rev1 Server logging out
+    S: A023 OK LOGOUT completed
+    """
+
+    verb = b"LOGOUT"
+
+    def claims(self, event: object) -> bool:
+        return isinstance(event, Reply) and event.condition is Condition.BYE
+
+
+# -- not authenticated (6.2) -----------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StartTls(ImapCommand[Reply]):
+    """RFC 3501 6.2.1: from the answer on, TLS.
+
+    C: a002 STARTTLS
+    S: a002 OK Begin TLS negotiation now
+    (TLS negotiation, further commands are under TLS layer)
+    """
+
+    verb = b"STARTTLS"
+
+    @property
+    def extension(self) -> str | None:
+        return "STARTTLS"
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticate(ImapCommand[Reply]):
+    """RFC 3501 6.2.2, RFC 4959: a log-in by a SASL mechanism.
+
+    C: A01 AUTHENTICATE PLAIN dGVzdAB0ZXN0AHRlc3Q=
+    S: A01 OK Success
+
+    ``Authenticate.using(sasl.Plain(name, password))`` answers the server's challenges
+    by itself.  Without a *client*, each is a GoAhead and you send a Response or a
+    Cancel.  *initial* is the first response, decoded, which only servers with SASL-IR
+    take; ``None`` is none, ``b""`` an empty one (``=`` on the wire).
+    """
+
+    verb = b"AUTHENTICATE"
+    mechanism: str
+    initial: bytes | None = field(default=None, repr=False)
+    client: sasl.Mechanism | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        sasl.check_name(self.mechanism)
+        object.__setattr__(self, "mechanism", self.mechanism.upper())
+        if len(write_auth(self.mechanism, self.initial)) > sasl.MAX_RESPONSE:
+            raise ValueError("the first response is too long")
+
+    @classmethod
+    def using(cls, client: sasl.Mechanism) -> Self:
+        return cls(client.mechanism, client=client)
+
+    @property
+    def extension(self) -> str | None:
+        return f"AUTH={self.mechanism}"
+
+    @property
+    def reveals_secret(self) -> bool:
+        return sasl.reveals_secret(self.client or self.mechanism)
+
+    def masked(self) -> bytes:
+        line = b"AUTHENTICATE " + self.mechanism.encode("ascii")
+        return line if self.initial is None else line + b" ****"
+
+    def arguments(self) -> Iterable[Fragment]:
+        return (b" ", write_auth(self.mechanism, self.initial))
+
+    @classmethod
+    def read(cls, cursor: Cursor, verb: bytes) -> Self:
+        cursor.expect_space()
+        start = cursor.at
+        return cursor.made(lambda: cls(*read_auth(cursor.take_rest())), start)
+
+
+@dataclass(frozen=True, slots=True)
+class Login(ImapCommand[Reply]):
+    """RFC 3501 6.2.3: a log-in that sends the password as it is.
+
+    C: a001 LOGIN SMITH SESAME
+    S: a001 OK LOGIN completed
+
+    Both are UTF-8; octets that are not are kept as surrogate escapes (PEP 383).
+    """
+
+    verb = b"LOGIN"
+    user: str
+    password: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        check_text(self.user, "user")
+        check_text(self.password, "password")
+
+    @property
+    def reveals_secret(self) -> bool:
+        return True
+
+    def masked(self) -> bytes:
+        return inline((b"LOGIN ", write_astring(self.user), b" ****"))
+
+    def arguments(self) -> Iterable[Fragment]:
+        return (b" ", write_astring(self.user), b" ", write_astring(self.password))
+
+    @classmethod
+    def read(cls, cursor: Cursor, verb: bytes) -> Self:
+        cursor.expect_space()
+        user = cursor.take_text()
+        cursor.expect_space()
+        return unchecked(cls, user, cursor.take_text())
+
+
+# -- authenticated (6.3) ---------------------------------------------------------
+
+
+class _OnMailbox(ImapCommand[Reply]):
+    """A command on one mailbox, and nothing else."""
+
+    __slots__ = ()
+    mailbox: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mailbox", check_name(self.mailbox))
+
+    def arguments(self) -> Iterable[Fragment]:
+        return (b" ", write_mailbox(self.mailbox))
+
+    @classmethod
+    def read(cls, cursor: Cursor, verb: bytes) -> Self:
+        cursor.expect_space()
+        return unchecked(cls, cursor.take_mailbox())
+
+
+class _WithParameters(ImapCommand[R]):
+    """The same, with the parameters of extensions."""
+
+    __slots__ = ()
+    mailbox: str
+    parameters: tuple[Parameter, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mailbox", check_name(self.mailbox))
+
+    def arguments(self) -> Iterable[Fragment]:
+        name = write_mailbox(self.mailbox)
+        if not self.parameters:
+            return (b" ", name)
+        return (b" ", name, b" ", *write_parameters(self.parameters))
+
+    @classmethod
+    def read(cls, cursor: Cursor, verb: bytes) -> Self:
+        cursor.expect_space()
+        mailbox = cursor.take_mailbox()
+        parameters = take_parameters(cursor) if cursor.accept(b" ") else ()
+        return unchecked(cls, mailbox, parameters)
+
+
+class _Selecting(_WithParameters[Selected]):
+    """A command that selects a mailbox."""
+
+    __slots__ = ()
+
+    def claims(self, event: object) -> bool:
+        return Selected.tells(event)
+
+    def result(self, answer: Reply, parts: list[Any]) -> Selected:
+        code = answer.code
+        read_only = code is not None and code.name == "READ-ONLY"
+        return Selected.of(parts, read_only=read_only)
+
+
+@dataclass(frozen=True, slots=True)
+class Select(_Selecting):
+    """RFC 3501 6.3.1: the mailbox whose messages are meant from now on.
+
+    C: A142 SELECT INBOX
+    S: * 172 EXISTS
+    S: * 1 RECENT
+    S: * OK [UNSEEN 12] Message 12 is first unseen
+    S: * OK [UIDVALIDITY 3857529045] UIDs valid
+    S: * OK [UIDNEXT 4392] Predicted next UID
+    S: * FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)
+    S: * OK [PERMANENTFLAGS (\\Deleted \\Seen \\*)] Limited
+    S: A142 OK [READ-WRITE] SELECT completed
+    """
+
+    verb = b"SELECT"
+    mailbox: str
+    parameters: tuple[Parameter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Examine(_Selecting):
+    """RFC 3501 6.3.2: the same, and nothing in it can be changed.
+
+    C: A932 EXAMINE blurdybloop
+    S: * 17 EXISTS
+    S: A932 OK [READ-ONLY] EXAMINE completed
+    """
+
+    verb = b"EXAMINE"
+    mailbox: str
+    parameters: tuple[Parameter, ...] = ()
+
+    def result(self, answer: Reply, parts: list[Any]) -> Selected:
+        return Selected.of(parts, read_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Create(_WithParameters[Reply]):
+    """RFC 3501 6.3.3: a new mailbox, and those above it if need be.
+
+    C: A003 CREATE owatagusiam/
+    S: A003 OK CREATE completed
+    """
+
+    verb = b"CREATE"
+    mailbox: str
+    parameters: tuple[Parameter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delete(_OnMailbox):
+    """RFC 3501 6.3.4: a mailbox goes, with its messages; those below it stay.
+
+    C: A683 DELETE blurdybloop
+    S: A683 OK DELETE completed
+    """
+
+    verb = b"DELETE"
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rename(ImapCommand[Reply]):
+    """RFC 3501 6.3.5: a mailbox is called *to*; INBOX is emptied into it instead.
+
+    C: A683 RENAME blurdybloop sarasoop
+    S: A683 OK RENAME completed
+    """
+
+    verb = b"RENAME"
+    mailbox: str
+    to: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mailbox", check_name(self.mailbox))
+        object.__setattr__(self, "to", check_name(self.to))
+
+    def arguments(self) -> Iterable[Fragment]:
+        return (b" ", write_mailbox(self.mailbox), b" ", write_mailbox(self.to))
+
+    @classmethod
+    def read(cls, cursor: Cursor, verb: bytes) -> Self:
+        cursor.expect_space()
+        mailbox = cursor.take_mailbox()
+        cursor.expect_space()
+        return unchecked(cls, mailbox, cursor.take_mailbox())
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe(_OnMailbox):
+    """RFC 3501 6.3.6: LSUB is to list that mailbox.
+
+    C: A002 SUBSCRIBE #news.comp.mail.mime
+    S: A002 OK SUBSCRIBE completed
+    """
+
+    verb = b"SUBSCRIBE"
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribe(_OnMailbox):
+    """RFC 3501 6.3.7: LSUB is not to list it any more.
+
+    C: A002 UNSUBSCRIBE #news.comp.mail.mime
+    S: A002 OK UNSUBSCRIBE completed
+    """
+
+    verb = b"UNSUBSCRIBE"
+    mailbox: str
+
+
+class _Listing(ImapCommand[list[R]]):
+    """Which mailboxes match a pattern."""
+
+    __slots__ = ()
+    reference: str
+    pattern: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reference", check_name(self.reference))
+        object.__setattr__(self, "pattern", check_name(self.pattern))
+
+    def arguments(self) -> Iterable[Fragment]:
+        pattern = write_list_mailbox(self.pattern)
+        return (b" ", write_mailbox(self.reference), b" ", pattern)
+
+    @classmethod
+    def read(cls, cursor: Cursor, verb: bytes) -> Self:
+        cursor.expect_space()
+        reference = cursor.take_mailbox()
+        cursor.expect_space()
+        return unchecked(cls, reference, cursor.take_list_mailbox())
+
+    def result(self, answer: Reply, parts: list[Any]) -> list[R]:
+        return parts
+
+
+@dataclass(frozen=True, slots=True)
+class List(_Listing[ListData]):
+    """RFC 3501 6.3.8: which mailboxes there are.  ``*`` is anything, ``%`` one level.
+
+    C: A202 LIST ~/Mail/ %
+    S: * LIST (\\Noselect) "/" ~/Mail/foo
+    S: * LIST () "/" ~/Mail/meetings
+    S: A202 OK LIST completed
+
+    An empty *pattern* asks for the delimiter and the root of *reference*.
+    """
+
+    verb = b"LIST"
+    reference: str = ""
+    pattern: str = "*"
+
+    def claims(self, event: object) -> bool:
+        return type(event) is ListData  # not an LsubData
+
+
+@dataclass(frozen=True, slots=True)
+class Lsub(_Listing[LsubData]):
+    """RFC 3501 6.3.9: which mailboxes are subscribed to.
+
+    C: A002 LSUB "#news." "comp.mail.*"
+    S: * LSUB () "." #news.comp.mail.mime
+    S: A002 OK LSUB completed
+    """
+
+    verb = b"LSUB"
+    reference: str = ""
+    pattern: str = "*"
+
+    def claims(self, event: object) -> bool:
+        return isinstance(event, LsubData)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Status(ImapCommand[StatusData]):
+    """RFC 3501 6.3.10: how a mailbox stands that is not selected.
+
+    C: A042 STATUS blurdybloop (UIDNEXT MESSAGES)
+    S: * STATUS blurdybloop (MESSAGES 231 UIDNEXT 44292)
+    S: A042 OK STATUS completed
+
+    *items* are MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN, or those of extensions.
+    """
+
+    verb = b"STATUS"
+    mailbox: str
+    items: tuple[str, ...]
+
+    def __init__(self, mailbox: str, *items: str) -> None:
+        for item in items:
+            check_atom(item, "a status item")
+        if not items:
+            raise ValueError("STATUS asks for one item at least")
+        object.__setattr__(self, "mailbox", check_name(mailbox))
+        object.__setattr__(self, "items", tuple(item.upper() for item in items))
+
+    def claims(self, event: object) -> bool:
+        return isinstance(event, StatusData) and event.mailbox == self.mailbox
+
+    def result(self, answer: Reply, parts: list[Any]) -> StatusData:
+        """What the server told of it; without items if it told nothing."""
+        return parts[-1] if parts else StatusData(self.mailbox, {})
+
+    def arguments(self) -> Iterable[Fragment]:
+        items = " ".join(self.items).encode("ascii")
+        return (b" ", write_mailbox(self.mailbox), b" (%b)" % items)
+
+    @classmethod
+    def read(cls, cursor: Cursor, verb: bytes) -> Self:
+        cursor.expect_space()
+        mailbox = cursor.take_mailbox()
+        cursor.expect_space()
+        items = cursor.take(_status_items, "a list of status items")
+        names = items[1:-1].decode("ascii").upper()
+        return unchecked(cls, mailbox, tuple(names.split(" ")))
+
+
+@dataclass(frozen=True, slots=True)
+class Append(ImapCommand[AppendUid | None]):
+    """RFC 3501 6.3.11: a message is put into a mailbox.
+
+    C: A003 APPEND saved-messages (\\Seen) {310}
+    S: + Ready for literal data
+    C: (the message)
+    S: A003 OK APPEND completed
+
+    *message* is the whole of it, or ``Streamed(size)`` if you send it in Chunks; *date*
+    becomes its INTERNALDATE, in whole seconds.  The result is the AppendUid that a
+    server with UIDPLUS tells (RFC 4315), else ``None``.
+    """
+
+    verb = b"APPEND"
+    mailbox: str
+    message: bytes | Streamed = field(repr=False)
+    flags: tuple[str, ...] = ()
+    date: datetime | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mailbox", check_name(self.mailbox))
+        object.__setattr__(self, "flags", tuple(map(check_flag, self.flags)))
+        if self.date is not None:
+            object.__setattr__(self, "date", check_date_time(self.date))
+        if not isinstance(self.message, Streamed):
+            Literal(self.message)  # raises ValueError for NUL
+
+    def arguments(self) -> Iterable[Fragment]:
+        yield b" "
+        yield write_mailbox(self.mailbox)
+        if self.flags:
+            yield b" " + write_flags(self.flags)
+        if self.date is not None:
+            yield b' "%b"' % write_date_time(self.date)
+        yield b" "
+        message = self.message
+        yield message if isinstance(message, Streamed) else Literal(message)
+
+    def result(self, answer: Reply, parts: list[Any]) -> AppendUid | None:
+        return answer.code if isinstance(answer.code, AppendUid) else None
+
+    def masked(self) -> bytes:
+        """Without the message."""
+        *line, last = self.write()
+        assert not isinstance(last, bytes)
+        size = last.size if isinstance(last, Streamed) else len(last.data)
+        return inline((*line, b"{%d}" % size))
+
+    @classmethod
+    def read(cls, cursor: Cursor, verb: bytes) -> Self:
+        cursor.expect_space()
+        mailbox = cursor.take_mailbox()
+        cursor.expect_space()
+        flags: tuple[str, ...] = ()
+        date = None
+        if cursor.peek() == b"(":
+            flags = cursor.take_flags()
+            cursor.expect_space()
+        if cursor.peek() == b'"':
+            date = cursor.take_date_time()
+            cursor.expect_space()
+        return unchecked(cls, mailbox, cursor.take_announced(), flags, date)

@@ -1,0 +1,91 @@
+"""Dates and times, to and from bytes (RFC 3501 9, date and date-time)."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, timedelta, timezone
+from functools import lru_cache
+from typing import Final
+
+#: ``17-Jul-1996 02:44:25 -0700``; its groups are what ``moment_of`` takes
+DATE_TIME: Final = (
+    rb"([ 0-9][0-9])-([A-Za-z]{3})-([0-9]{4}) "
+    rb"([0-9]{2}):([0-9]{2}):([0-9]{2}) ([+-][0-9]{2}[0-5][0-9])"
+)
+#: ``1-Feb-1994``; its groups are what ``date_of`` takes
+DATE: Final = rb"([0-9]{1,2})-([A-Za-z]{3})-([0-9]{4})"
+
+_date_time = re.compile(DATE_TIME)
+_date = re.compile(DATE)
+
+_MONTHS = (
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+    "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+)  # fmt: skip
+_MONTH = {name.lower().encode(): i for i, name in enumerate(_MONTHS, 1)}
+
+
+def _month(name: bytes) -> int:
+    month = _MONTH.get(name.lower())
+    if month is None:
+        raise ValueError("no such month")
+    return month
+
+
+@lru_cache(maxsize=128)
+def _zone(text: bytes) -> timezone:
+    offset = timedelta(hours=int(text[1:3]), minutes=int(text[3:]))
+    return timezone(-offset if text[:1] == b"-" else offset)
+
+
+def moment_of(
+    day: bytes, month: bytes, year: bytes, hour: bytes, minute: bytes, second: bytes,
+    zone: bytes,
+) -> datetime:  # fmt: skip
+    return datetime(
+        int(year), _month(month), int(day), int(hour), int(minute), int(second),
+        tzinfo=_zone(zone),
+    )  # fmt: skip
+
+
+def read_date_time(text: bytes) -> datetime:
+    """Of a date-time, quotes left out; raises ValueError."""
+    found = _date_time.fullmatch(text)
+    if not found:
+        raise ValueError("a date and time is expected")
+    return moment_of(*found.groups())
+
+
+def write_date_time(moment: datetime) -> bytes:
+    """The same back; of moments that ``check_date_time`` lets pass."""
+    month = _MONTHS[moment.month - 1]
+    offset = (moment.utcoffset() or timedelta()) // timedelta(minutes=1)
+    zone = f"{'-' if offset < 0 else '+'}{abs(offset) // 60:02}{abs(offset) % 60:02}"
+    day = f"{moment.day:2}-{month}-{moment.year:04}"
+    return f"{day} {moment:%H:%M:%S} {zone}".encode("ascii")
+
+
+def check_date_time(moment: datetime) -> datetime:
+    """*moment* in whole seconds; ValueError without a zone of whole minutes."""
+    offset = moment.utcoffset()
+    if offset is None:
+        raise ValueError("a date and time needs a time zone")
+    if offset % timedelta(minutes=1):
+        raise ValueError("the offset of a time zone is in whole minutes")
+    return moment.replace(microsecond=0)
+
+
+def date_of(day: bytes, month: bytes, year: bytes) -> date:
+    return date(int(year), _month(month), int(day))
+
+
+def read_date(text: bytes) -> date:
+    """Of a date of SEARCH, quotes left out; raises ValueError."""
+    found = _date.fullmatch(text)
+    if not found:
+        raise ValueError("a date is expected")
+    return date_of(*found.groups())
+
+
+def write_date(day: date) -> bytes:
+    return f"{day.day}-{_MONTHS[day.month - 1]}-{day.year:04}".encode("ascii")

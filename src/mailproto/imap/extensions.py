@@ -1,0 +1,218 @@
+"""What an IMAP client says to servers with extensions: one small class each.
+
+UID EXPUNGE is ``Expunge(messages)``; SASL-IR is what ``Authenticate`` has as *initial*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Self
+
+from .._command import GoAhead
+from .grammar import (
+    Cursor,
+    Fragment,
+    SequenceSet,
+    UidSet,
+    check_atom,
+)
+from .messages import ToMailbox
+from .responses import CopyUid, Data, Enabled, IdData, NamespaceData, Reply
+from .tokens import check_id, take_id, write_id
+from .verbs import ImapCommand
+
+
+@dataclass(frozen=True, slots=True)
+class Idle(ImapCommand[Reply]):
+    """RFC 2177 3: the server tells news by itself until the client says DONE.
+
+    C: A002 IDLE
+    S: + idling
+    S: * 4 EXISTS
+    C: DONE
+    S: A002 OK IDLE terminated
+    """
+
+    verb = b"IDLE"
+
+    @property
+    def extension(self) -> str | None:
+        return "IDLE"
+
+    def claims(self, event: object) -> bool:
+        """All that comes untagged meanwhile, and the ``+``."""
+        if isinstance(event, GoAhead):
+            return event.call.command is self
+        return isinstance(event, Data | Reply)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """RFC 2177 3: the end of IDLE.  It is a line without a tag, not a command."""
+
+    def masked(self) -> bytes:
+        """What a transcript may show."""
+        return b"DONE"
+
+    def write(self) -> bytes:
+        """The whole line, CRLF included."""
+        return b"DONE\r\n"
+
+    @classmethod
+    def read(cls, line: bytes) -> Self:
+        """Of the line without its CRLF; raises ValueError."""
+        if line.upper() != b"DONE":
+            raise ValueError("DONE is expected")
+        return cls()
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace(ImapCommand[NamespaceData]):
+    """RFC 2342 5: where mailboxes are, one's own and others'.
+
+    C: A001 NAMESPACE
+    S: * NAMESPACE (("" "/")) NIL NIL
+    S: A001 OK NAMESPACE command completed
+    """
+
+    verb = b"NAMESPACE"
+
+    @property
+    def extension(self) -> str | None:
+        return "NAMESPACE"
+
+    def claims(self, event: object) -> bool:
+        return isinstance(event, NamespaceData)
+
+    def result(self, answer: Reply, parts: list[Any]) -> NamespaceData:
+        return parts[-1] if parts else NamespaceData()
+
+
+@dataclass(frozen=True, slots=True)
+class Unselect(ImapCommand[Reply]):
+    """RFC 3691 2: CLOSE, and nothing is expunged.
+
+    C: A341 UNSELECT
+    S: A341 OK Unselect completed
+    """
+
+    verb = b"UNSELECT"
+
+    @property
+    def extension(self) -> str | None:
+        return "UNSELECT"
+
+
+@dataclass(frozen=True, slots=True)
+class Move(ToMailbox[CopyUid | None]):
+    """RFC 6851 3: messages are moved, all or none.
+
+    C: a UID MOVE 42:69 foo
+    S: * OK [COPYUID 432432 42:69 1202:1229]
+    S: * 22 EXPUNGE
+    S: a OK Done
+
+    The result is the CopyUid that a server with UIDPLUS tells, or ``None``.
+    """
+
+    verb = b"MOVE"
+    messages: SequenceSet | UidSet
+    mailbox: str
+
+    @property
+    def extension(self) -> str | None:
+        return "MOVE"
+
+    def claims(self, event: object) -> bool:
+        """The untagged COPYUID (RFC 6851 4.3).  The EXPUNGEs are news."""
+        return isinstance(event, Reply) and isinstance(event.code, CopyUid)
+
+    def result(self, answer: Reply, parts: list[Any]) -> CopyUid | None:
+        for reply in (answer, *parts):
+            if isinstance(reply.code, CopyUid):
+                return reply.code
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Id(ImapCommand[IdData]):
+    """RFC 2971 3.1: who the client is, and who is the server?
+
+    C: a023 ID ("name" "sodr" "version" "19.34")
+    S: * ID NIL
+    S: a023 OK ID completed
+
+    *fields* are pairs of a name and a value; ``None`` tells nothing, ``NIL``.
+    """
+
+    verb = b"ID"
+    fields: tuple[tuple[str, str | None], ...] | None = None
+
+    def __post_init__(self) -> None:
+        check_id(self.fields or ())
+
+    @classmethod
+    def of(cls, **fields: str | None) -> Self:
+        """``Id.of(name="sodr", version="19.34")``."""
+        return cls(tuple(fields.items()))
+
+    @property
+    def extension(self) -> str | None:
+        return "ID"
+
+    def claims(self, event: object) -> bool:
+        return isinstance(event, IdData)
+
+    def result(self, answer: Reply, parts: list[Any]) -> IdData:
+        return parts[-1] if parts else IdData()
+
+    def arguments(self) -> Iterable[Fragment]:
+        return (b" ", *write_id(self.fields))
+
+    @classmethod
+    def read(cls, cursor: Cursor, verb: bytes) -> Self:
+        cursor.expect_space()
+        return cls(take_id(cursor))
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Enable(ImapCommand[Enabled]):
+    """RFC 5161 3.1: extensions that change what the server says are wanted.
+
+    C: t2 ENABLE CONDSTORE X-GOOD-IDEA
+    S: * ENABLED X-GOOD-IDEA
+    S: t2 OK foo
+    """
+
+    verb = b"ENABLE"
+    capabilities: tuple[str, ...]
+
+    def __init__(self, *capabilities: str) -> None:
+        for name in capabilities:
+            check_atom(name, "a capability")
+        if not capabilities:
+            raise ValueError("ENABLE asks for one capability at least")
+        named = tuple(name.upper() for name in capabilities)
+        object.__setattr__(self, "capabilities", named)
+
+    @property
+    def extension(self) -> str | None:
+        return "ENABLE"
+
+    def claims(self, event: object) -> bool:
+        return isinstance(event, Enabled)
+
+    def result(self, answer: Reply, parts: list[Any]) -> Enabled:
+        """What has been enabled; nothing if the server told nothing."""
+        return Enabled(*(name for part in parts for name in part.capabilities))
+
+    def arguments(self) -> Iterable[Fragment]:
+        return (b" ", " ".join(self.capabilities).encode("ascii"))
+
+    @classmethod
+    def read(cls, cursor: Cursor, verb: bytes) -> Self:
+        names = []
+        while cursor.accept(b" "):
+            names.append(cursor.take_atom())
+        return cursor.made(lambda: cls(*names), cursor.at)

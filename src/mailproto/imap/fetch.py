@@ -1,0 +1,494 @@
+"""FETCH: what a server tells of a message (RFC 3501 7.4.2).
+
+    * 23 FETCH (UID 4 FLAGS (\\Seen) RFC822.SIZE 44827 BODY[TEXT]<0> {5}
+    abcde)
+
+A kind of data item is one entry in ``KINDS``: how its value is read and written, and,
+if it is to be fast, its regular expression (see ``shapes``).  One that has none is kept
+as it came.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final, Self, TypeAlias
+
+from .codes import Data, take_flags
+from .dates import check_date_time, read_date_time, write_date_time
+from .envelope import ENVELOPE, Envelope, read_envelope, take_envelope
+from .grammar import (
+    MAX_NUMBER,
+    Fragment,
+    GrammarError,
+    Literal,
+    Section,
+    Streamed,
+    check_flag,
+    inline,
+    read_flags,
+    write_text,
+)
+from .mailboxes import MAX_64, Raw
+from .quirks import Quirk, Reader
+from .structure import (
+    Structure,
+    read_structure,
+    take_structure,
+    write_structure,
+)
+
+#: by its name in capitals, with section and origin: ``BODY[HEADER.FIELDS (DATE)]<0>``
+Items: TypeAlias = dict[str, Any]
+
+
+@dataclass(slots=True)
+class FetchData(Data):
+    """RFC 3501 7.4.2: data of the message that has this number now.
+
+    S: * 12 FETCH (FLAGS (\\Seen) UID 4827313 RFC822.SIZE 44827)
+
+    *items* has their values by their names: ``int`` (UID, RFC822.SIZE, MODSEQ), a tuple
+    of ``str`` (FLAGS), ``datetime`` (INTERNALDATE), Envelope, BodyPart or Multipart
+    (BODY, BODYSTRUCTURE); ``bytes`` or ``None`` for what is in the message, and
+    ``Streamed`` where those came in Chunks; a Raw for what is not known.
+
+    It is made by the hundred thousand, and so it is not frozen and checks itself when
+    it is written only.  It is not to be changed all the same.
+    """
+
+    label = b"FETCH"
+    of_messages = True
+    number: int
+    items: Items
+
+    @classmethod
+    def of(cls, number: int, **items: Any) -> Self:
+        """``FetchData.of(1, uid=4, flags=())``, by the names of the properties."""
+        made = cls(number, {_NAMES[name]: value for name, value in items.items()})
+        made.fragments()  # raises ValueError
+        return made
+
+    @property
+    def uid(self) -> int | None:
+        return self.items.get("UID")
+
+    @property
+    def flags(self) -> tuple[str, ...] | None:
+        return self.items.get("FLAGS")
+
+    @property
+    def date(self) -> datetime | None:
+        return self.items.get("INTERNALDATE")
+
+    @property
+    def size(self) -> int | None:
+        return self.items.get("RFC822.SIZE")
+
+    @property
+    def modseq(self) -> int | None:
+        return self.items.get("MODSEQ")
+
+    @property
+    def envelope(self) -> Envelope | None:
+        return self.items.get("ENVELOPE")
+
+    @property
+    def structure(self) -> Structure | None:
+        """BODYSTRUCTURE, or else BODY."""
+        items = self.items
+        found: Structure | None = items.get("BODYSTRUCTURE") or items.get("BODY")
+        return found
+
+    def body(
+        self, section: Section | str = "", origin: int | None = None
+    ) -> bytes | Streamed | None:
+        """The octets of a section, ``"1.HEADER"``; *origin* is where a part begins."""
+        if isinstance(section, str):
+            section = Section.read(f"[{section}]".encode("ascii", "replace"))
+        name = name_of("BODY", section, origin)
+        found: bytes | Streamed | None = self.items.get(name)
+        return found
+
+    def fragments(self) -> list[Fragment]:
+        """The whole response; raises ValueError for what cannot be said."""
+        if not 1 <= self.number <= MAX_NUMBER:
+            raise ValueError("the number of a message is from 1 on")
+        if not self.items:
+            raise ValueError("FETCH tells one data item at least")
+        written: list[Fragment] = []
+        for name, value in self.items.items():
+            written.append(b" " if written else b"* %d FETCH (" % self.number)
+            written += _write_item(name, value)
+        return [*written, b")\r\n"]
+
+    def write(self) -> bytes:
+        return inline(self.fragments())
+
+    @classmethod
+    def read(cls, reader: Reader) -> Self:
+        """Of all from the number on."""
+        number = reader.take_count(least=1)
+        take_label(reader)
+        return cls(number, _take_items(reader))
+
+
+_NAMES: Final = {
+    "uid": "UID", "flags": "FLAGS", "date": "INTERNALDATE", "size": "RFC822.SIZE",
+    "modseq": "MODSEQ", "envelope": "ENVELOPE", "structure": "BODYSTRUCTURE",
+}  # fmt: skip
+
+
+def name_of(item: str, section: Section | None, origin: int | None = None) -> str:
+    """What an item is called in ``items``: ``BODY[1.TEXT]<0>``."""
+    where = "" if section is None else section.write().decode("ascii")
+    return f"{item}{where}" if origin is None else f"{item}{where}<{origin}>"
+
+
+# -- kinds of items --------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How the value of a data item is read and written.
+
+    What *pattern* matches is the value where it is plain, and its one group is for
+    *make*, which raises ValueError where the grammar is to look.  *last* is another
+    one, for where no item follows.
+    """
+
+    take: Callable[[Reader], Any]
+    write: Callable[[Any], list[Fragment]]
+    pattern: bytes = b""
+    last: bytes = b""
+    make: Callable[[bytes], Any] = bytes
+
+
+def _take_uid(reader: Reader) -> int:
+    return reader.take_count(least=1)
+
+
+def _write_uid(uid: int) -> list[Fragment]:
+    return [_digits(uid, 1, MAX_NUMBER)]
+
+
+def _digits(number: int, least: int, most: int) -> bytes:
+    if not least <= number <= most:
+        raise ValueError(f"a number from {least} to {most} is expected")
+    return b"%d" % number
+
+
+def _take_size(reader: Reader) -> int:
+    start = reader.at
+    number = reader.take_count(MAX_64)
+    if number > MAX_NUMBER:
+        after, reader.at = reader.at, start
+        reader.tolerate(Quirk.LARGE_NUMBER)
+        reader.at = after
+    return number
+
+
+def _write_size(size: int) -> list[Fragment]:
+    return [_digits(size, 0, MAX_64)]
+
+
+def _write_flags(flags: Iterable[str]) -> list[Fragment]:
+    return [write_text(f"({' '.join(map(check_flag, flags))})")]
+
+
+def _take_date(reader: Reader) -> datetime | None:
+    if reader.accept_nil():
+        reader.tolerate(Quirk.NIL)
+        return None
+    text = reader.take_quoted()
+    try:
+        return read_date_time(text)
+    except ValueError:
+        reader.tolerate(Quirk.ODD_DATE)
+    try:
+        return read_date_time(text.strip().rjust(26))
+    except ValueError:
+        return None
+
+
+def _write_date(date: datetime) -> list[Fragment]:
+    return [b'"%b"' % write_date_time(check_date_time(date))]
+
+
+def _take_modseq(reader: Reader) -> int:
+    if reader.peek() != b"(":
+        reader.tolerate(Quirk.BARE_MODSEQ)
+        return reader.take_count(MAX_64)
+    reader.expect(b"(")
+    number = reader.take_count(MAX_64, 1)
+    reader.expect_close()
+    return number
+
+
+def _write_modseq(modseq: int) -> list[Fragment]:
+    return [b"(%b)" % _digits(modseq, 1, MAX_64)]
+
+
+def _write_envelope(envelope: Envelope) -> list[Fragment]:
+    return envelope.write()
+
+
+def _take_body(reader: Reader) -> bytes | Streamed | None:
+    return reader.take_body()
+
+
+def _write_body(data: bytes | Streamed | None) -> list[Fragment]:
+    """A literal even where a quoted string would do: curl and imaplib know no other."""
+    return [Literal(data) if isinstance(data, bytes) else data or b"NIL"]
+
+
+def _take_binary(reader: Reader) -> bytes | Streamed | None:
+    if reader.peek() == b"~":
+        return reader.take_announced(binary=True)
+    return reader.take_body()
+
+
+def _write_binary(data: bytes | Streamed | None) -> list[Fragment]:
+    if isinstance(data, bytes) and b"\0" in data:
+        return [Literal(data, binary=True)]
+    return _write_body(data)
+
+
+# -- the fast path ---------------------------------------------------------------
+
+_MONTHS: Final = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun",
+                  b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")  # fmt: skip
+_MONTH: Final = {name: i for i, name in enumerate(_MONTHS, 1)}
+
+
+@lru_cache(maxsize=256)
+def _zone(zone: bytes) -> Any:
+    return read_date_time(b" 1-Jan-2000 00:00:00 " + zone).tzinfo
+
+
+def _make_date(text: bytes) -> datetime:
+    """The same as read_date_time, of text that is known to look right."""
+    return datetime(
+        int(text[7:11]), _MONTH[text[3:6]], int(text[:2]),
+        int(text[12:14]), int(text[15:17]), int(text[18:20]),
+        tzinfo=_zone(text[21:]),
+    )  # fmt: skip
+
+
+def _make_envelope(text: bytes) -> Envelope:
+    envelope = read_envelope(text.decode("ascii"))
+    if envelope is None:
+        raise ValueError("this is for the grammar")
+    return envelope
+
+
+def _make_structure(text: bytes) -> Structure:
+    structure = read_structure(text.decode("ascii"))
+    if structure is None:
+        raise ValueError("this is for the grammar")
+    return structure
+
+
+def _plain(
+    take: Callable[[Reader], Any],
+    write: Callable[[Any], list[Fragment]],
+    pattern: bytes,
+    make: Callable[[bytes], Any],
+) -> Kind:
+    """A kind whose pattern is the same everywhere."""
+    return Kind(take, write, pattern, pattern, make)
+
+
+_NUMBER: Final = rb"([0-9]{1,9}+)"
+_DATE: Final = (
+    rb'"([ 0-3][0-9]-(?:%b)-[0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} [+-][0-9]{4})"'
+    % b"|".join(_MONTHS)
+)
+_MODSEQ: Final = rb"\(([1-9][0-9]{0,17}+)\)"
+_FLAGS: Final = rb"\(([^()\r\n\x80-\xff]*+)\)"
+#: all up to the end of the line
+_REST: Final = rb"(\([^\r\n\0\x80-\xff]*\))"
+#: as many octets follow the line
+COUNTED: Final = rb"\{([0-9]{1,9}+)\}"
+
+KINDS: Final[dict[str, Kind]] = {
+    "UID": _plain(_take_uid, _write_uid, rb"([1-9][0-9]{0,8}+)", int),
+    "FLAGS": _plain(take_flags, _write_flags, _FLAGS, read_flags),
+    "INTERNALDATE": _plain(_take_date, _write_date, _DATE, _make_date),
+    "RFC822.SIZE": _plain(_take_size, _write_size, _NUMBER, int),
+    "MODSEQ": _plain(_take_modseq, _write_modseq, _MODSEQ, int),
+    "ENVELOPE": Kind(take_envelope, _write_envelope, ENVELOPE, _REST, _make_envelope),
+    "BODY": Kind(take_structure, write_structure, b"", _REST, _make_structure),
+    "BODYSTRUCTURE": Kind(take_structure, write_structure, b"", _REST, _make_structure),
+    "RFC822": Kind(_take_body, _write_body, b"", COUNTED),
+    "RFC822.HEADER": Kind(_take_body, _write_body, b"", COUNTED),
+    "RFC822.TEXT": Kind(_take_body, _write_body, b"", COUNTED),
+}
+#: the same for those with a section
+SECTIONED: Final[dict[str, Kind]] = {
+    "BODY": Kind(_take_body, _write_body, b"", COUNTED),
+    "BINARY": Kind(_take_binary, _write_binary),
+    "BINARY.SIZE": Kind(_take_size, _write_size),
+}
+
+
+# -- items -----------------------------------------------------------------------
+
+_ITEM: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]*+")
+_PLAIN: Final = re.compile(
+    rb"([A-Za-z0-9][A-Za-z0-9._-]*+)(\[[A-Za-z0-9. ()_-]*+\])?+(?:<([0-9]{1,10}+)>)?+"
+    rb"(?![\[<])"
+)
+_ORIGIN: Final = re.compile(rb"<[0-9]{1,10}+>")
+_ANY_SECTION: Final = re.compile(rb"\[[^\]\[\r\n\0\"{}\x80-\xff]*+\]")
+
+
+@lru_cache(maxsize=512)
+def _known(text: bytes) -> tuple[str, Kind | None]:
+    """What an item is called in ``items``, and its kind; raises ValueError."""
+    found = _PLAIN.fullmatch(text)
+    assert found  # who asks has looked
+    item = found[1].decode("ascii").upper()
+    origin = None if found[3] is None else int(found[3])
+    if found[2] is None:
+        if origin is not None or (item in SECTIONED and item not in KINDS):
+            raise ValueError("a section is expected")
+        return item, KINDS.get(item)
+    kind = SECTIONED.get(item)
+    if kind is None:
+        if item in KINDS:
+            raise ValueError("this data item has no section")
+        return text.decode("ascii").upper(), None
+    return name_of(item, Section.read(found[2]), origin), kind
+
+
+def kind_of(name: str) -> Kind | None:
+    """The kind of an item by what it is called in ``items``; raises ValueError."""
+    return _find(name)[1]
+
+
+def _find(name: str) -> tuple[str, Kind | None]:
+    text = name.encode("ascii", "replace")
+    if _PLAIN.fullmatch(text):
+        return _known(text)
+    reader = Reader(text)
+    found = _take_name(reader)
+    reader.expect_end()
+    return found
+
+
+def _take_name(reader: Reader) -> tuple[str, Kind | None]:
+    plain = _PLAIN.match(reader.data, reader.at)
+    if plain and len(plain[0]) < 200:
+        try:
+            found = _known(plain[0])
+        except ValueError:
+            pass
+        else:
+            reader.at = plain.end()
+            return found
+    item = reader.take(_ITEM, "a data item").decode("ascii").upper()
+    if reader.peek() != b"[":
+        _check_bare(reader, item)
+        return item, KINDS.get(item)
+    kind = SECTIONED.get(item)
+    where = _take_section(reader) if kind else _take_any_section(reader, item)
+    if item in KINDS and not kind:
+        return item, KINDS[item]
+    if reader.peek() == b"<":
+        where += reader.take(_ORIGIN, "an origin").decode("ascii")
+    return item + where, kind
+
+
+def _check_bare(reader: Reader, item: str) -> None:
+    if item in SECTIONED and item not in KINDS:
+        reader.fail("a section is expected")
+
+
+def _take_section(reader: Reader) -> str:
+    start = reader.at
+    try:
+        return reader.take_section().write().decode("ascii")
+    except GrammarError:
+        reader.at = start
+        reader.tolerate(Quirk.ODD_SECTION)
+    return reader.take(_ANY_SECTION, "a section").decode("ascii").upper()
+
+
+def _take_any_section(reader: Reader, item: str) -> str:
+    """A section of an item that has none, or that is not known."""
+    if item in KINDS:
+        reader.tolerate(Quirk.ODD_SECTION)
+    return reader.take(_ANY_SECTION, "a section").decode("ascii").upper()
+
+
+def _write_item(name: str, value: Any) -> list[Fragment]:
+    """Name and value; raises ValueError for what is none, or does not fit."""
+    known, kind = _find(name)
+    if known != name:
+        raise ValueError(f"this data item is called {known}")
+    head: list[Fragment] = [name.encode("ascii"), b" "]
+    if isinstance(value, Raw):
+        return [*head, value.data]
+    if kind is None:
+        raise ValueError(f"the value of {name} must be a Raw")
+    return head + kind.write(value)
+
+
+def _take_items(reader: Reader) -> Items:
+    items: Items = {}
+    reader.expect_space()
+    reader.expect(b"(")
+    reader.skip_spaces()
+    if reader.accept(b")"):
+        reader.tolerate(Quirk.EMPTY_LIST)
+        return items
+    while True:
+        name, value = _take_item(reader)
+        items[name] = value
+        if reader.closes():
+            return items
+
+
+_NOTHING: Final = re.compile(rb" *+\)")
+
+
+def _take_item(reader: Reader) -> tuple[str, Any]:
+    name, kind = _take_name(reader)
+    if kind is not None and kind.take is _take_body and reader.finds(_NOTHING):
+        reader.tolerate(Quirk.NO_VALUE)
+        return name, None
+    reader.expect_space()
+    return name, Raw.take(reader) if kind is None else kind.take(reader)
+
+
+def take_label(reader: Reader) -> None:
+    """FETCH, behind a space."""
+    reader.expect_space()
+    start = reader.at
+    if reader.take_verb() != b"FETCH":
+        reader.at = start
+        reader.fail("FETCH is expected")
+
+
+def streamed_item(reader: Reader) -> tuple[int, str] | None:
+    """Which item of which message ends in the literal that is announced at the end."""
+    try:
+        reader.expect(b"*")
+        reader.expect_space()
+        number = reader.take_count(least=1)
+        take_label(reader)
+        reader.expect_space()
+        reader.expect(b"(")
+        reader.skip_spaces()
+        while True:
+            name, value = _take_item(reader)
+            if reader.at_end:
+                return (number, name) if isinstance(value, Streamed) else None
+            if reader.closes():
+                return None
+    except GrammarError:
+        return None

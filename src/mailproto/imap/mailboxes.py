@@ -1,0 +1,343 @@
+"""What an IMAP server tells of mailboxes, selected or not (RFC 3501 7.2, RFC 2342).
+
+* LIST (\\Noselect) "/" foo           ListData
+* LSUB () "." #news.comp             LsubData
+* STATUS foo (MESSAGES 231)          StatusData
+* NAMESPACE (("" "/")) NIL NIL       NamespaceData
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Self
+
+from .codes import Data, take_flags
+from .grammar import (
+    Cursor,
+    Fragment,
+    GrammarError,
+    check_atom,
+    check_flag,
+    check_name,
+    check_text,
+    inline,
+    read_text,
+    write_mailbox,
+    write_nstring,
+    write_quoted,
+    write_string,
+    write_text,
+)
+from .lines import check_raw
+from .names import read_name, write_name
+from .quirks import Quirk, Reader
+from .tokens import Token, take_token
+from .verbs import unchecked
+
+MAX_64: Final = 2**63 - 1  # RFC 7162 7, mod-sequence-value; RFC 9051 9, number64
+
+
+@dataclass(frozen=True, slots=True)
+class ListData(Data):
+    """RFC 3501 7.2.2: a mailbox.
+
+    S: * LIST (\\Noselect) "/" ~/Mail/foo
+
+    *attributes* are as they came; ``has`` does not mind case.  *delimiter* is ``None``
+    where there is no hierarchy.  *extended* is what an extension adds, as it came.
+    """
+
+    label = b"LIST"
+    mailbox: str
+    delimiter: str | None = None
+    attributes: tuple[str, ...] = ()
+    extended: bytes = b""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mailbox", check_name(self.mailbox))
+        for attribute in self.attributes:
+            check_flag(attribute)
+            if attribute[:1] != "\\":
+                raise ValueError("an attribute begins with a backslash")
+        _check_delimiter(self.delimiter)
+        if self.extended:
+            check_raw(self.extended)
+
+    def has(self, attribute: str) -> bool:
+        """Whether it has ``"\\Noselect"``, say."""
+        return attribute.lower() in map(str.lower, self.attributes)
+
+    def write(self) -> bytes:
+        parts: list[Fragment] = [b"* %b " % self.label]
+        parts.append(write_text(f"({' '.join(self.attributes)}) "))
+        parts += [_write_delimiter(self.delimiter), b" ", write_mailbox(self.mailbox)]
+        parts += [b" ", self.extended] if self.extended else []
+        return inline((*parts, b"\r\n"))
+
+    @classmethod
+    def read(cls, reader: Reader) -> Self:
+        reader.expect_space()
+        attributes = _take_attributes(reader)
+        reader.expect_space()
+        delimiter = _take_delimiter(reader)
+        reader.expect_space()
+        name, extended = _take_listed(reader)
+        return unchecked(cls, read_name(name), delimiter, attributes, extended)
+
+
+class LsubData(ListData):
+    """RFC 3501 7.2.3: a mailbox that is subscribed to.
+
+    S: * LSUB () "." #news.comp.mail.misc
+    """
+
+    __slots__ = ()
+    label = b"LSUB"
+
+
+def _check_delimiter(delimiter: str | None) -> None:
+    if delimiter is not None:
+        write_quoted(delimiter.encode("ascii", "replace"))
+        if len(delimiter) != 1 or not delimiter.isascii():
+            raise ValueError("a delimiter is one character of ASCII")
+
+
+def _write_delimiter(delimiter: str | None) -> Fragment:
+    return write_nstring(delimiter)
+
+
+def _take_delimiter(reader: Reader) -> str | None:
+    if reader.accept_nil():
+        return None
+    delimiter = read_text(reader.take_quoted())
+    if len(delimiter) != 1:
+        reader.tolerate(Quirk.ODD_DELIMITER)
+    return delimiter or None
+
+
+def _take_attributes(reader: Reader) -> tuple[str, ...]:
+    start = reader.at
+    attributes = take_flags(reader)
+    if not all(attribute[:1] == "\\" for attribute in attributes):
+        after, reader.at = reader.at, start
+        reader.tolerate(Quirk.ODD_FLAG)
+        reader.at = after
+    return attributes
+
+
+_UNQUOTED: Final = re.compile(rb"[^\r\n\0\"(){}]++\Z")
+_SPACES: Final = re.compile(rb" *+\Z")
+
+
+def _take_listed(reader: Reader) -> tuple[bytes, bytes]:
+    """A mailbox name, and what an extension adds to it, up to the end."""
+    start = reader.at
+    bare = _UNQUOTED.match(reader.data, start)
+    name = bare[0] if bare and not bare[0].isascii() else reader.take_astring()
+    if reader.data.startswith(b" (", reader.at):
+        reader.at += 1
+        return name, reader.take_rest()
+    if not reader.finds(_SPACES):
+        reader.at = start
+        reader.tolerate(Quirk.UNQUOTED_NAME)
+        name = reader.take(_UNQUOTED, "a mailbox name").rstrip(b" ")
+    reader.expect_end()
+    return name, b""
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """What an extension says, byte by byte: a number, a string, a list (RFC 4466 2)."""
+
+    data: bytes
+
+    def __post_init__(self) -> None:
+        check_raw(self.data)
+        cursor = Cursor(self.data)
+        take_token(cursor)
+        cursor.expect_end()
+
+    @property
+    def token(self) -> Token:
+        """The same, taken apart: words are text, strings ``bytes``, lists tuples."""
+        return take_token(Cursor(self.data))
+
+    @classmethod
+    def take(cls, reader: Reader) -> Self:
+        start = reader.at
+        take_token(reader)
+        return unchecked(cls, reader.between(start, reader.at))
+
+
+@dataclass(frozen=True, slots=True)
+class StatusData(Data):
+    """RFC 3501 7.2.4: how a mailbox stands that is not selected.
+
+    S: * STATUS blurdybloop (MESSAGES 231 UIDNEXT 44292)
+
+    *items* has a number by each name, or what an extension has there.
+    """
+
+    label = b"STATUS"
+    mailbox: str
+    items: Mapping[str, int | Raw]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mailbox", check_name(self.mailbox))
+        for name, value in self.items.items():
+            check_atom(name, "a status item")
+            if not isinstance(value, Raw) and not 0 <= value <= MAX_64:
+                raise ValueError(f"a status item is from 0 to {MAX_64}")
+
+    def __getitem__(self, name: str) -> int | Raw:
+        return self.items[name]
+
+    def write(self) -> bytes:
+        written = [
+            b"%b %b" % (name.encode("ascii"), value.data)
+            if isinstance(value, Raw)
+            else b"%b %d" % (name.encode("ascii"), value)
+            for name, value in self.items.items()
+        ]
+        mailbox = inline((write_mailbox(self.mailbox),))
+        return b"* STATUS %b (%b)\r\n" % (mailbox, b" ".join(written))
+
+    @classmethod
+    def read(cls, reader: Reader) -> Self:
+        reader.expect_space()
+        mailbox = _take_status_mailbox(reader)
+        reader.expect_space()
+        reader.expect(b"(")
+        items: dict[str, int | Raw] = {}
+        if reader.accept(b")"):
+            return unchecked(cls, mailbox, items)
+        while True:
+            name = reader.take_atom().upper()
+            reader.expect_space()
+            items[name] = _take_status_value(reader, name)
+            if reader.closes():
+                return unchecked(cls, mailbox, items)
+
+
+_BARE_NAME: Final = re.compile(rb"[^\r\n\0\"(){}]++(?=\()")
+_LIST: Final = re.compile(rb" ++\(")
+
+
+def _take_status_mailbox(reader: Reader) -> str:
+    start = reader.at
+    try:
+        name = reader.take_astring()
+        if reader.finds(_LIST):
+            return read_name(name)
+    except GrammarError:
+        pass
+    reader.at = start
+    name = reader.take(_BARE_NAME, "a mailbox name").rstrip(b" ")
+    reader.at = start
+    reader.tolerate(Quirk.UNQUOTED_NAME)
+    reader.at += len(name)
+    return read_name(name)
+
+
+#: RFC 3501 9, status-att-list, erratum 261; of 32 bits, and two of them from 1 on
+_STATUS_LEAST: Final = {
+    "MESSAGES": 0, "RECENT": 0, "UNSEEN": 0, "UIDNEXT": 1, "UIDVALIDITY": 1,
+}  # fmt: skip
+_IS_COUNT: Final = re.compile(rb"-?[0-9]{1,19}+(?=[ )])")
+
+
+def _take_status_value(reader: Reader, name: str) -> int | Raw:
+    least = _STATUS_LEAST.get(name)
+    if least is not None:
+        return reader.take_count(least=least)
+    if reader.finds(_IS_COUNT):
+        return reader.take_count(MAX_64)
+    return Raw.take(reader)
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceEntry:
+    """RFC 2342 5: where mailboxes are, ``("#mh/" "/" "X-PARAM" ("FLAG1" "FLAG2"))``."""
+
+    prefix: str
+    delimiter: str | None
+    extensions: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prefix", check_name(self.prefix))
+        _check_delimiter(self.delimiter)
+        for name, values in self.extensions:
+            for text in (name, *values):
+                check_text(text, "an extension")
+            if not values:
+                raise ValueError("an extension of a namespace has a value")
+
+    def write(self) -> list[Fragment]:
+        written: list[Fragment] = [b"(", write_string(write_name(self.prefix)), b" "]
+        written.append(_write_delimiter(self.delimiter))
+        for name, values in self.extensions:
+            written += [b" ", write_string(name), b" ("]
+            for i, value in enumerate(values):
+                written += [b" " * bool(i), write_string(value)]
+            written.append(b")")
+        return [*written, b")"]
+
+    @classmethod
+    def take(cls, reader: Reader) -> Self:
+        reader.expect(b"(")
+        prefix = read_name(reader.take_string())
+        reader.expect_space()
+        delimiter = _take_delimiter(reader)
+        extensions: list[tuple[str, tuple[str, ...]]] = []
+        while not reader.closes():
+            name = reader.take_string_text()
+            reader.expect_space()
+            reader.expect(b"(")
+            values = [reader.take_string_text()]
+            while not reader.closes():
+                values.append(reader.take_string_text())
+            extensions.append((name, tuple(values)))
+        return unchecked(cls, prefix, delimiter, tuple(extensions))
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceData(Data):
+    """RFC 2342 5: where one's own mailboxes are, those of others, and shared ones.
+
+    S: * NAMESPACE (("" "/")) NIL NIL
+
+    ``()`` is NIL: there are none.
+    """
+
+    label = b"NAMESPACE"
+    personal: tuple[NamespaceEntry, ...] = ()
+    others: tuple[NamespaceEntry, ...] = ()
+    shared: tuple[NamespaceEntry, ...] = ()
+
+    def write(self) -> bytes:
+        written: list[Fragment] = [b"* NAMESPACE"]
+        for entries in (self.personal, self.others, self.shared):
+            inner = [part for entry in entries for part in entry.write()]
+            written += [b" (", *inner, b")"] if entries else [b" NIL"]
+        return inline((*written, b"\r\n"))
+
+    @classmethod
+    def read(cls, reader: Reader) -> Self:
+        personal, others, shared = [_take_entries(reader) for _ in range(3)]
+        return unchecked(cls, personal, others, shared)
+
+
+def _take_entries(reader: Reader) -> tuple[NamespaceEntry, ...]:
+    reader.expect_space()
+    if reader.accept_nil():
+        return ()
+    reader.expect(b"(")
+    entries: list[NamespaceEntry] = []
+    while reader.peek() == b"(":
+        entries.append(NamespaceEntry.take(reader))
+    if not entries:
+        reader.tolerate(Quirk.EMPTY_LIST)
+    reader.expect_close()
+    return tuple(entries)

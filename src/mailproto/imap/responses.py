@@ -1,0 +1,309 @@
+"""What an IMAP server tells, but for FETCH (RFC 3501 7.2 to 7.4), read and written.
+
+    * CAPABILITY IMAP4rev1 IDLE        Capabilities
+    * 23 EXISTS                        Exists
+    * SEARCH 2 3 6                     SearchData
+    * X-FOO (bar)                      UnknownData
+
+Status responses stand in ``replies``, their codes in ``codes``, and what is told of
+mailboxes that need not be selected in ``mailboxes``; all of them can be had here.
+
+A class of data reads what stands behind its label; to add one is to write it and to
+name it in ``KINDS``.  ``write`` gives the line, CRLF and literals included.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar, Final, Self
+
+from .codes import AppendUid as AppendUid
+from .codes import BadCharset as BadCharset
+from .codes import Capabilities as Capabilities
+from .codes import Code as Code
+from .codes import CopyUid as CopyUid
+from .codes import Data as Data
+from .codes import PermanentFlags as PermanentFlags
+from .codes import ResponseCode as ResponseCode
+from .codes import UidNext as UidNext
+from .codes import UidValidity as UidValidity
+from .codes import Unseen as Unseen
+from .codes import check_number, take_flags
+from .grammar import (
+    MAX_NUMBER,
+    Fragment,
+    check_flag,
+    check_text,
+    inline,
+    write_nstring,
+    write_string,
+    write_text,
+)
+from .lines import check_raw
+from .mailboxes import MAX_64 as MAX_64
+from .mailboxes import ListData as ListData
+from .mailboxes import LsubData as LsubData
+from .mailboxes import NamespaceData as NamespaceData
+from .mailboxes import NamespaceEntry as NamespaceEntry
+from .mailboxes import Raw as Raw
+from .mailboxes import StatusData as StatusData
+from .quirks import Quirk, Reader
+from .replies import Challenge as Challenge
+from .replies import Condition as Condition
+from .replies import Continue as Continue
+from .replies import Greeting as Greeting
+from .replies import LiteralBegins as LiteralBegins
+from .replies import Malformed as Malformed
+from .replies import Reply as Reply
+from .replies import TaggedReply as TaggedReply
+from .replies import take_bare_code as take_bare_code
+from .verbs import unchecked
+
+
+@dataclass(frozen=True, slots=True)
+class _Count(Data):
+    of_messages = True
+    least: ClassVar[int] = 0
+    number: int
+
+    def __post_init__(self) -> None:
+        check_number(self.number, self.least, "the number")
+
+    def write(self) -> bytes:
+        return b"* %d %b\r\n" % (self.number, self.label)
+
+    @classmethod
+    def read(cls, reader: Reader) -> Self:
+        """Of the number that stands before the name."""
+        return unchecked(cls, reader.take_count(least=cls.least))
+
+
+class Exists(_Count):
+    """RFC 3501 7.3.1: so many messages are in the mailbox, ``* 23 EXISTS``."""
+
+    __slots__ = ()
+    label = b"EXISTS"
+
+
+class Recent(_Count):
+    """RFC 3501 7.3.2: so many of them are \\Recent, ``* 5 RECENT``."""
+
+    __slots__ = ()
+    label = b"RECENT"
+
+
+class Expunged(_Count):
+    """RFC 3501 7.4.1: this message is gone, ``* 44 EXPUNGE``.
+
+    All behind it have a number less by one from here on.
+    """
+
+    __slots__ = ()
+    label = b"EXPUNGE"
+    least = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FlagsData(Data):
+    """RFC 3501 7.2.6: the flags of the mailbox.
+
+    S: * FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)
+    """
+
+    label = b"FLAGS"
+    of_messages = True
+    flags: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "flags", tuple(map(check_flag, self.flags)))
+
+    def write(self) -> bytes:
+        return b"* FLAGS %b\r\n" % write_text(f"({' '.join(self.flags)})")
+
+    @classmethod
+    def read(cls, reader: Reader) -> Self:
+        reader.expect_space()
+        return unchecked(cls, take_flags(reader))
+
+
+@dataclass(frozen=True, slots=True)
+class SearchData(Data):
+    """RFC 3501 7.2.5: numbers of messages, or their UIDs if UID SEARCH asked.
+
+    S: * SEARCH 2 3 6
+
+    *modseq* is the highest of them, where it was asked for (RFC 7162 3.1.5).
+    """
+
+    label = b"SEARCH"
+    of_messages = True
+    numbers: tuple[int, ...] = ()
+    modseq: int | None = None
+
+    def __post_init__(self) -> None:
+        for number in self.numbers:
+            check_number(number, 1, "the number of a message")
+        if self.modseq is not None and not 1 <= self.modseq <= MAX_64:
+            raise ValueError(f"MODSEQ is from 1 to {MAX_64}")
+
+    def write(self) -> bytes:
+        words = ["SEARCH", *map(str, self.numbers)]
+        words += [] if self.modseq is None else [f"(MODSEQ {self.modseq})"]
+        return b"* %b\r\n" % " ".join(words).encode("ascii")
+
+    @classmethod
+    def read(cls, reader: Reader) -> Self:
+        start = reader.at
+        rest = reader.take_rest()
+        try:
+            numbers = _read_searched(rest)
+        except ValueError:
+            reader.at = start
+            return unchecked(cls, *_take_searched(reader))
+        return unchecked(cls, numbers, None)
+
+
+def _read_searched(text: bytes) -> tuple[int, ...]:
+    """Numbers, each behind one space; ValueError if there is anything else."""
+    if text.translate(None, b"0123456789 ") or b" 0" in text:
+        raise ValueError("this is for the grammar")
+    nothing, *words = text.decode("ascii").split(" ")
+    numbers = tuple(map(int, words))
+    if nothing or max(numbers, default=0) > MAX_NUMBER:
+        raise ValueError("this is for the grammar")
+    return numbers
+
+
+def _take_searched(reader: Reader) -> tuple[tuple[int, ...], int | None]:
+    """The same, one by one."""
+    numbers: list[int] = []
+    modseq = None
+    while not reader.at_end and modseq is None:
+        reader.expect_space()
+        if not reader.peek():
+            reader.tolerate(Quirk.EXTRA_SPACE)
+        elif reader.accept(b"(MODSEQ "):
+            modseq = reader.take_count(MAX_64, 1)
+            reader.expect_close()
+        else:
+            numbers.append(reader.take_count(least=1))
+    return tuple(number for number in numbers if number), modseq
+
+
+@dataclass(frozen=True, slots=True)
+class IdData(Data):
+    """RFC 2971 3.2: who the server is, for statistics and bug reports only.
+
+    S: * ID ("name" "Cyrus" "version" "1.5")
+
+    ``None`` is NIL: it does not say.
+    """
+
+    label = b"ID"
+    fields: tuple[tuple[str, str | None], ...] | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in self.fields or ():
+            check_text(name, "the name of a field")
+            check_text(value or "", "the value of a field")
+
+    def get(self, name: str) -> str | None:
+        """The value by that name, in any case; ``None`` if there is none."""
+        fields = {key.lower(): value for key, value in self.fields or ()}
+        return fields.get(name.lower())
+
+    def write(self) -> bytes:
+        if self.fields is None:
+            return b"* ID NIL\r\n"
+        written: list[Fragment] = []
+        for name, value in self.fields:
+            written += [b" " if written else b"* ID (", write_string(name), b" "]
+            written.append(write_nstring(value))
+        return inline((*(written or [b"* ID ("]), b")\r\n"))
+
+    @classmethod
+    def read(cls, reader: Reader) -> Self:
+        reader.expect_space()
+        if reader.accept_nil():
+            return unchecked(cls, None)
+        reader.expect(b"(")
+        fields: list[tuple[str, str | None]] = []
+        if not reader.accept(b")"):
+            while not fields or not reader.closes():
+                name = reader.take_string_text()
+                reader.expect_space()
+                fields.append((name, reader.take_nstring_text()))
+        return unchecked(cls, tuple(fields))
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Enabled(Data):
+    """RFC 5161 3.2: what has been enabled by this ENABLE.
+
+    S: * ENABLED CONDSTORE X-GOOD-IDEA
+    """
+
+    label = b"ENABLED"
+    capabilities: tuple[str, ...]
+
+    def __init__(self, *capabilities: str) -> None:
+        Capabilities(*capabilities)  # raises ValueError
+        object.__setattr__(self, "capabilities", capabilities)
+
+    def write(self) -> bytes:
+        return b"* %b\r\n" % " ".join(("ENABLED", *self.capabilities)).encode("ascii")
+
+    @classmethod
+    def read(cls, reader: Reader) -> Self:
+        return unchecked(cls, Capabilities.read_code(reader).names)
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownData(Data):
+    """RFC 3501 7: what has no class here, byte by byte, ``* X-FOO (bar "baz") 5``.
+
+    *raw* is all of it but ``* `` and CRLF, literals inline.
+    """
+
+    label = b""
+    raw: bytes
+
+    def __post_init__(self) -> None:
+        check_raw(self.raw)
+        label = self.known_as.encode("ascii")
+        if not label or label in KINDS or label in _NOT_UNKNOWN:
+            raise ValueError("the name of a response is an atom, and not a known one")
+
+    @property
+    def known_as(self) -> str:
+        """Its name in capitals; a number before it left out."""
+        found = _NAMED.match(self.raw)
+        return found[1].decode("ascii").upper() if found else ""
+
+    def write(self) -> bytes:
+        return b"* %b\r\n" % self.raw
+
+    @classmethod
+    def read(cls, reader: Reader) -> Self:
+        """Of the number, if there is one, the name, and the rest."""
+        if not _NAMED.match(reader.data, reader.at):
+            reader.fail("the name of a response is expected")
+        start = reader.at
+        reader.take_rest()
+        return unchecked(cls, reader.between(start, reader.end))
+
+
+_NAMED: Final = re.compile(
+    rb'(?:[0-9]{1,20}+ )?+([^\0-\x20(){%*"\\\]\x7f-\xff]++)(?= |\Z)'
+)
+
+_NOT_UNKNOWN: Final = {b"FETCH", *(condition.value for condition in Condition)}
+
+KINDS: Final[dict[bytes, type[Data]]] = {
+    kind.label: kind
+    for kind in (
+        Capabilities, Enabled, Exists, Expunged, FlagsData, IdData, ListData, LsubData,
+        NamespaceData, Recent, SearchData, StatusData,
+    )
+}  # fmt: skip

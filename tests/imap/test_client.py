@@ -1,0 +1,834 @@
+"""What the client machine sends, holds, believes and refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mailproto import (
+    Call,
+    Chunk,
+    Closed,
+    Completed,
+    Deviation,
+    End,
+    GoAhead,
+    LimitExceeded,
+    LocalProtocolError,
+    RemoteProtocolError,
+    Security,
+    sasl,
+)
+from mailproto.imap import (
+    Append,
+    Authenticate,
+    Cancel,
+    Capabilities,
+    Capability,
+    Client,
+    Code,
+    Condition,
+    Done,
+    Enable,
+    Examine,
+    Exists,
+    Fetch,
+    Greeting,
+    Id,
+    IdData,
+    Idle,
+    Limits,
+    Login,
+    Logout,
+    Malformed,
+    Noop,
+    Other,
+    Quirk,
+    Reply,
+    Response,
+    Select,
+    SequenceSet,
+    StartTls,
+    State,
+    Streamed,
+)
+from mailproto.imap.grammar import Literal
+from mailproto.testing import events
+
+
+def client(
+    *said: bytes, security: Security = Security.CLEARTEXT, **options: Any
+) -> Client:
+    """One that has been greeted, and told more; it has handled all of it."""
+    conn = Client(security, **options)
+    for data in said or (b"* OK ready\r\n",):
+        hear(conn, data)
+    return conn
+
+
+def hear(conn: Client, data: bytes) -> list[Any]:
+    conn.receive_data(data)
+    got = events(conn)
+    for event in got:
+        if isinstance(event, RemoteProtocolError):
+            raise event
+    return got
+
+
+def sent(conn: Client) -> bytes:
+    return b"".join(conn.data_to_send())
+
+
+def logged_in(*capabilities: str, **options: Any) -> Client:
+    words = " ".join(("IMAP4rev1", *capabilities))
+    return client(b"* PREAUTH [CAPABILITY %b] hi\r\n" % words.encode(), **options)
+
+
+def selected(*capabilities: str) -> Client:
+    conn = logged_in(*capabilities, tags=(f"t{n}" for n in range(100)))
+    conn.send(Select("INBOX"))
+    sent(conn)
+    hear(conn, b"* 9 EXISTS\r\nt0 OK [READ-WRITE] done\r\n")
+    return conn
+
+
+# -- the greeting ------------------------------------------------------------------
+
+
+def test_the_greeting_comes_first() -> None:
+    conn = Client(Security.CLEARTEXT)
+    with pytest.raises(LocalProtocolError, match="GREETING"):
+        conn.send(Capability())
+    (greeting,) = hear(conn, b"* OK [CAPABILITY IMAP4rev1 IDLE] hi\r\n")
+    assert isinstance(greeting, Greeting)
+    assert conn.greeting is greeting
+    assert conn.capabilities == Capabilities("IMAP4rev1", "IDLE")
+    assert conn.state is State.NOT_AUTHENTICATED
+
+
+def test_preauth_is_a_log_in() -> None:
+    conn = client(b"* PREAUTH hi\r\n")
+    assert conn.state is State.AUTHENTICATED
+    assert conn.capabilities is None
+
+
+def test_bye_is_a_greeting_that_ends_it() -> None:
+    conn = Client(Security.CLEARTEXT)
+    (greeting,) = hear(conn, b"* BYE full\r\n")
+    assert not greeting.ok
+    assert conn.state is State.LOGOUT
+    conn.receive_data(b"")
+    assert events(conn) == [Closed()]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"x1 OK hi", b"+OK hi", b"* NO hi", b"* 1 EXISTS", b"+ hi", b"220 hi", b"* X"],
+)
+def test_nothing_else_is_a_greeting(line: bytes) -> None:
+    conn = Client(Security.CLEARTEXT)
+    with pytest.raises(RemoteProtocolError):
+        hear(conn, line + b"\r\n")
+    assert conn.state is State.LOGOUT
+    with pytest.raises(RemoteProtocolError):
+        conn.send(Noop())
+
+
+def test_preauth_where_tls_is_demanded_is_the_end() -> None:
+    conn = Client(Security.STARTTLS)
+    with pytest.raises(RemoteProtocolError, match="PREAUTH"):
+        hear(conn, b"* PREAUTH hi\r\n")
+    assert sent(conn) == b""
+
+
+# -- tags, answers, what is forgotten ------------------------------------------------
+
+
+def test_answers_are_told_by_their_tags() -> None:
+    conn = client()
+    first, second = conn.send(Noop()), conn.send(Capability())
+    assert sent(conn) == b"A1 NOOP\r\nA2 CAPABILITY\r\n"
+    reply = Reply(Condition.OK, "done")
+    assert hear(conn, b"A2 OK done\r\n") == [Completed(second, reply)]
+    assert hear(conn, b"A1 OK done\r\n") == [Completed(first, reply)]
+
+
+@pytest.mark.parametrize("line", [b"A1 OK x", b"A7 OK x", b"a2 NO x"])
+def test_an_answer_that_nobody_waits_for_is_an_error(line: bytes) -> None:
+    conn = client()
+    conn.send(Noop())
+    sent(conn)
+    hear(conn, b"A1 OK x\r\n")
+    with pytest.raises(RemoteProtocolError, match="nobody waits"):
+        hear(conn, line + b"\r\n")
+
+
+def test_an_answer_before_the_question_is_an_error() -> None:
+    conn = client()
+    conn.send(StartTls())
+    with pytest.raises(RemoteProtocolError, match="before the command was sent"):
+        hear(conn, b"A1 OK forged\r\n")
+
+
+def test_capabilities_are_forgotten_by_a_log_in() -> None:
+    conn = client(b"* OK [CAPABILITY LITERAL+] hi\r\n")
+    conn.send(Login("a", "b"))
+    sent(conn)
+    hear(conn, b"A1 OK in\r\n")
+    assert conn.capabilities is None
+    assert conn.state is State.AUTHENTICATED
+
+
+def test_or_else_they_come_with_it() -> None:
+    for said in (
+        b"A1 OK [CAPABILITY IDLE] in\r\n",
+        b"* CAPABILITY IDLE\r\nA1 OK in\r\n",
+        b"* OK [CAPABILITY IDLE] x\r\nA1 OK in\r\n",
+    ):
+        conn = client(b"* OK [CAPABILITY LITERAL+] hi\r\n")
+        conn.send(Login("a", "b"))
+        sent(conn)
+        hear(conn, said)
+        assert conn.capabilities == Capabilities("IDLE")
+
+
+def test_a_refused_log_in_changes_nothing() -> None:
+    conn = client(b"* OK [CAPABILITY LITERAL+] hi\r\n")
+    conn.send(Login("a", "b"))
+    sent(conn)
+    hear(conn, b"A1 NO wrong\r\n")
+    assert conn.capabilities == Capabilities("LITERAL+")
+    assert conn.state is State.NOT_AUTHENTICATED
+
+
+def test_what_was_sent_in_hope_of_a_log_in_is_not_said_without_it() -> None:
+    conn = client()
+    conn.send(Login("a", "b"))
+    held = conn.send(Select("INBOX"))
+    assert b"SELECT" not in sent(conn)
+    got = hear(conn, b"A1 NO wrong\r\n")
+    assert got[1:] == [Completed(held, Reply(Condition.NO, "wrong"))]
+    assert sent(conn) == b""
+    with pytest.raises(LocalProtocolError, match="NOT AUTHENTICATED"):
+        conn.send(Select("INBOX"))
+
+
+def test_enabled_is_what_the_server_says() -> None:
+    conn = logged_in("ENABLE")
+    conn.send(Enable("CONDSTORE", "X"))
+    sent(conn)
+    hear(conn, b"* ENABLED X\r\nA1 OK done\r\n")
+    assert conn.enabled == {"X"}
+
+
+def test_select_leaves_the_mailbox_before() -> None:
+    conn = selected()
+    assert (conn.mailbox, conn.read_only) == ("INBOX", False)
+    conn.send(Examine("b"))
+    sent(conn)
+    hear(conn, b"t1 NO there is none\r\n")
+    assert conn.state is State.AUTHENTICATED
+    assert conn.mailbox is None
+
+
+def test_a_mailbox_may_become_read_only() -> None:
+    conn = selected()
+    hear(conn, b"* OK [READ-ONLY] it is now\r\n")
+    assert conn.read_only
+
+
+def test_what_is_malformed_costs_one_response() -> None:
+    conn = selected()
+    call = conn.send(Noop())
+    sent(conn)
+    lost, *rest = hear(conn, b"* 99999999999 EXISTS\r\n* 10 EXISTS\r\nt1 OK done\r\n")
+    assert isinstance(lost, Malformed)
+    assert rest == [Exists(10), Completed(call, Reply(Condition.OK, "done"))]
+
+
+@pytest.mark.parametrize("line", [b"t1 WHAT done", b"t1", b"+["])
+def test_but_not_if_it_is_waited_for(line: bytes) -> None:
+    conn = selected()
+    conn.send(Noop())
+    sent(conn)
+    with pytest.raises(RemoteProtocolError):
+        hear(conn, line + b"\r\n")
+
+
+def test_what_is_no_command_cannot_be_sent() -> None:
+    conn = client()
+    value: Any = "NOOP"
+    with pytest.raises(LocalProtocolError, match="nothing that IMAP can send"):
+        conn.send(value)
+    assert conn.can_send(value).no is not None
+
+
+def test_in_flight_is_limited() -> None:
+    conn = client(limits=Limits(in_flight=2))
+    conn.send(Noop())
+    conn.send(Noop())
+    with pytest.raises(LocalProtocolError, match="more than 2"):
+        conn.send(Noop())
+
+
+# -- TLS ---------------------------------------------------------------------------
+
+
+def test_starttls_forgets_what_was_learnt() -> None:
+    conn = client(b"* OK [CAPABILITY STARTTLS] hi\r\n", security=Security.STARTTLS)
+    call = conn.send(StartTls())
+    with pytest.raises(LocalProtocolError, match="until STARTTLS is over"):
+        conn.send(Noop())
+    sent(conn)
+    assert hear(conn, b"A1 OK [CAPABILITY X-EVIL] go\r\n") == []
+    assert conn.tls_due
+    conn.tls_started()
+    (done,) = events(conn)
+    assert done.call is call
+    assert conn.capabilities is None
+    assert not conn.tls_demanded
+
+
+@pytest.mark.parametrize("more", [b"* CAPABILITY X\r\n", b"* "])
+def test_what_is_planted_behind_the_ok_is_the_end(more: bytes) -> None:
+    conn = client(security=Security.STARTTLS)
+    conn.send(StartTls())
+    sent(conn)
+    with pytest.raises(RemoteProtocolError, match="plaintext"):
+        hear(conn, b"A1 OK go\r\n" + more)
+    assert not conn.tls
+
+
+@pytest.mark.parametrize("answer", [b"NO", b"BAD"])
+def test_a_refused_starttls_leads_nowhere(answer: bytes) -> None:
+    conn = client(security=Security.STARTTLS)
+    conn.send(StartTls())
+    sent(conn)
+    hear(conn, b"A1 %b no\r\n" % answer)
+    with pytest.raises(LocalProtocolError, match="before TLS"):
+        conn.send(Login("a", "b"))
+
+
+@pytest.mark.parametrize(
+    "line", [b"* LIST () NIL evil", b"* 5 EXISTS", b"* SEARCH 1", b"* X-EVIL"]
+)
+def test_data_before_the_demanded_tls_are_the_end(line: bytes) -> None:
+    conn = client(security=Security.STARTTLS)
+    with pytest.raises(RemoteProtocolError, match="in the clear"):
+        hear(conn, line + b"\r\n")
+
+
+def test_data_that_were_asked_for_may_come_before_the_demanded_tls() -> None:
+    greeting = b"* OK [CAPABILITY IMAP4rev1 ID STARTTLS] hi\r\n"
+    conn = client(greeting, security=Security.STARTTLS)
+    call = conn.send(Id.of(name="me"))
+    assert sent(conn) == b'A1 ID ("name" "me")\r\n'
+    told, done = hear(conn, b'* ID ("name" "Dovecot")\r\nA1 OK done\r\n')
+    assert told == IdData((("name", "Dovecot"),))
+    assert done.call is call
+    with pytest.raises(RemoteProtocolError, match="in the clear"):
+        hear(conn, b"* ID NIL\r\n")
+
+
+def test_an_alert_before_the_demanded_tls_is_for_nobody() -> None:
+    conn = client(security=Security.STARTTLS)
+    assert hear(conn, b"* OK [ALERT] call 0900\r\n") == []
+    plain = client()
+    assert len(hear(plain, b"* OK [ALERT] be good\r\n")) == 1
+
+
+@pytest.mark.parametrize("security", [Security.OPTIONAL, Security.STARTTLS])
+def test_no_password_goes_in_the_clear(security: Security) -> None:
+    conn = client(b"* OK [CAPABILITY AUTH=PLAIN] hi\r\n", security=security)
+    for command in (Login("a", "b"), Authenticate.using(sasl.Plain("a", "b"))):
+        assert conn.can_send(command).no is not None
+        with pytest.raises(LocalProtocolError):
+            conn.send(command)
+    assert sent(conn) == b""
+
+
+def test_login_is_not_sent_where_it_is_disabled() -> None:
+    conn = client(b"* OK [CAPABILITY LOGINDISABLED] hi\r\n")
+    with pytest.raises(LocalProtocolError, match="disabled"):
+        conn.send(Login("a", "b"))
+
+
+# -- literals ----------------------------------------------------------------------
+
+
+def test_a_literal_waits_to_be_asked_for() -> None:
+    conn = client()
+    call = conn.send(Login("ä", "ö"))
+    noop = conn.send(Noop())
+    assert conn.can_send(Noop()).wait == (
+        "the server has not asked for a literal of LOGIN"
+    )
+    assert sent(conn) == b"A1 LOGIN {2}\r\n"
+    assert hear(conn, b"* OK wait\r\n+ go\r\n")[1:] == []
+    assert sent(conn) == "ä {2}\r\n".encode()
+    hear(conn, b"+ go\r\n")
+    assert sent(conn) == "ö\r\n".encode()
+    (done,) = hear(conn, b"A1 OK in\r\n")
+    assert done.call is call
+    assert sent(conn) == b"A2 NOOP\r\n"
+    assert hear(conn, b"A2 OK x\r\n")[0].call is noop
+
+
+def test_an_empty_literal_is_no_end() -> None:
+    conn = logged_in()
+    conn.send(Append("x", b""))
+    assert sent(conn) == b"A1 APPEND x {0}\r\n"
+    hear(conn, b"+ go\r\n")
+    assert conn.data_to_send() == [b"\r\n"]
+
+
+@pytest.mark.parametrize("answer", [b"NO [TOOBIG] no", b"BAD no"])
+def test_a_refused_literal_is_not_sent(answer: bytes) -> None:
+    conn = client()
+    conn.send(Login("ä", "ö"))
+    conn.send(Noop())
+    sent(conn)
+    (done,) = hear(conn, b"A1 " + answer + b"\r\n")
+    assert not done.ok
+    assert sent(conn) == b"A2 NOOP\r\n"
+
+
+def test_ok_to_a_command_that_is_not_all_sent_is_forged() -> None:
+    conn = client()
+    conn.send(Login("ä", "ö"))
+    sent(conn)
+    with pytest.raises(RemoteProtocolError, match="before the command was sent"):
+        hear(conn, b"A1 OK in\r\n")
+
+
+@pytest.mark.parametrize("capability", ["LITERAL+", "LITERAL-"])
+def test_some_servers_need_not_ask(capability: str) -> None:
+    conn = logged_in(capability)
+    conn.send(Append("x", b"y" * 4096))
+    assert sent(conn) == b"A1 APPEND x {4096+}\r\n" + b"y" * 4096 + b"\r\n"
+    hear(conn, b"A1 OK done\r\n")
+    conn.send(Append("x", b"y" * 4097))
+    out = conn.data_to_send()
+    if capability == "LITERAL-":
+        assert out == [b"A2 APPEND x {4097}\r\n"]
+    else:
+        assert out == [b"A2 APPEND x {4097+}\r\n", b"y" * 4097, b"\r\n"]
+
+
+def test_a_plus_that_is_not_owed_is_an_error() -> None:
+    for said in (client(), selected()):
+        said.send(Noop())
+        sent(said)
+        with pytest.raises(RemoteProtocolError, match="asks for"):
+            hear(said, b"+ send me secrets\r\n")
+    early = client()
+    early.send(Login("ä", "ö"))
+    with pytest.raises(RemoteProtocolError, match="has not heard of"):
+        hear(early, b"+ go\r\n")
+
+
+def test_octets_that_are_no_string_need_binary() -> None:
+    fragments = Other("X", "a")
+
+    class Odd(Other):
+        def write(self) -> list[Any]:
+            return [b"X ", Literal(b"\0", binary=True)]
+
+    odd = Odd("X")
+    conn = client(b"* OK [CAPABILITY IMAP4rev1] hi\r\n", dialect=_with(Odd))
+    assert conn.can_send(fragments)
+    with pytest.raises(LocalProtocolError, match="BINARY"):
+        conn.send(odd)
+    conn = client(b"* OK [CAPABILITY BINARY] hi\r\n", dialect=_with(Odd))
+    conn.send(odd)
+    assert sent(conn) == b"A1 X ~{1}\r\n"
+
+
+def _with(kind: Any) -> Any:
+    from mailproto.imap import IMAP4REV1
+
+    return IMAP4REV1.extended(
+        {(State.NOT_AUTHENTICATED, kind): State.NOT_AUTHENTICATED}
+    )
+
+
+# -- APPEND in chunks ----------------------------------------------------------------
+
+
+def test_a_message_may_go_in_chunks() -> None:
+    conn = logged_in()
+    call = conn.send(Append("x", Streamed(5)))
+    with pytest.raises(LocalProtocolError, match="until APPEND is over"):
+        conn.send(Noop())
+    with pytest.raises(LocalProtocolError, match="no literal is awaited"):
+        conn.send(Chunk(b"early"))
+    assert sent(conn) == b"A1 APPEND x {5}\r\n"
+    assert hear(conn, b"+ go\r\n") == [GoAhead(call, b"go")]
+    conn.send(Chunk(b"abc"))
+    for wrong in (Chunk(b"def"), Chunk(b"\0"), End()):
+        with pytest.raises(LocalProtocolError):
+            conn.send(wrong)
+    conn.send(Chunk(b"de"))
+    conn.send(End())
+    conn.send(Noop())
+    assert sent(conn) == b"abcde\r\nA2 NOOP\r\n"
+    assert hear(conn, b"A1 OK done\r\n")[0].ok
+
+
+def test_a_plus_amid_the_octets_is_an_error() -> None:
+    conn = logged_in()
+    conn.send(Append("x", Streamed(2)))
+    sent(conn)
+    hear(conn, b"+ go\r\n")
+    sent(conn)
+    with pytest.raises(RemoteProtocolError, match="not owed"):
+        hear(conn, b"+ go\r\n")
+
+
+def test_and_need_not_be_asked_for() -> None:
+    conn = logged_in("LITERAL+")
+    call = conn.send(Append("x", Streamed(2)))
+    assert events(conn) == [GoAhead(call, b"")]
+    conn.send(Chunk(b"ab"))
+    conn.send(End())
+    assert sent(conn) == b"A1 APPEND x {2+}\r\nab\r\n"
+
+
+def test_a_message_that_is_refused_on_its_way_is_sent_to_its_end() -> None:
+    """The server counts its octets, and would take what follows for them."""
+    conn = logged_in()
+    conn.send(Append("x", Streamed(2)))
+    sent(conn)
+    hear(conn, b"+ go\r\n")
+    sent(conn)
+    assert hear(conn, b"A1 NO full\r\n") == []
+    conn.send(Chunk(b"ab"))
+    conn.send(End())
+    (done,) = events(conn)
+    assert not done.ok
+    assert sent(conn) == b"ab\r\n"
+
+
+def test_a_message_that_is_refused_at_once_is_not_sent() -> None:
+    conn = logged_in()
+    conn.send(Append("x", Streamed(2)))
+    sent(conn)
+    (done,) = hear(conn, b"A1 NO [TRYCREATE] no such mailbox\r\n")
+    assert not done.ok
+    with pytest.raises(LocalProtocolError):
+        conn.send(Chunk(b"ab"))
+    assert conn.can_send(Noop())
+
+
+# -- AUTHENTICATE --------------------------------------------------------------------
+
+
+def test_a_mechanism_answers_by_itself() -> None:
+    conn = client(b"* OK [CAPABILITY AUTH=PLAIN] hi\r\n")
+    conn.send(Authenticate.using(sasl.Plain("a", "b")))
+    assert sent(conn) == b"A1 AUTHENTICATE PLAIN\r\n"
+    assert hear(conn, b"+ \r\n") == []
+    assert sent(conn) == b"AGEAYg==\r\n"
+    hear(conn, b"A1 OK in\r\n")
+    assert conn.state is State.AUTHENTICATED
+
+
+def test_with_sasl_ir_at_once() -> None:
+    conn = client(b"* OK [CAPABILITY AUTH=PLAIN SASL-IR] hi\r\n")
+    conn.send(Authenticate.using(sasl.Plain("a", "b")))
+    assert sent(conn) == b"A1 AUTHENTICATE PLAIN AGEAYg==\r\n"
+
+
+def test_a_first_response_that_is_too_long_comes_later() -> None:
+    limits = Limits(sasl_line=30)
+    conn = client(b"* OK [CAPABILITY AUTH=PLAIN SASL-IR] hi\r\n", limits=limits)
+    conn.send(Authenticate.using(sasl.Plain("a", "b")))
+    assert sent(conn) == b"A1 AUTHENTICATE PLAIN\r\n"
+
+
+def test_a_log_in_by_hand() -> None:
+    conn = client(b"* OK [CAPABILITY AUTH=X] hi\r\n")
+    call = conn.send(Authenticate("X"))
+    with pytest.raises(LocalProtocolError, match="no challenge"):
+        conn.send(Response(b"a"))
+    sent(conn)
+    assert hear(conn, b"+ YQ==\r\n") == [GoAhead(call, b"a")]
+    with pytest.raises(LocalProtocolError, match="until AUTHENTICATE is over"):
+        conn.send(Noop())
+    conn.send(Response(b"b"))
+    assert sent(conn) == b"Yg==\r\n"
+    hear(conn, b"+ YQ==\r\n")
+    conn.send(Cancel())
+    assert sent(conn) == b"*\r\n"
+    (done,) = hear(conn, b"A1 BAD cancelled\r\n")
+    assert not done.ok
+
+
+def test_a_first_challenge_may_be_words() -> None:
+    conn = client(b"* OK [CAPABILITY AUTH=X AUTH=PLAIN] hi\r\n")
+    call = conn.send(Authenticate("X"))
+    sent(conn)
+    assert hear(conn, b"+ go ahead\r\n") == [
+        Deviation(Quirk.ODD_CHALLENGE, b"+ go ahead"),
+        GoAhead(call, b""),
+    ]
+    conn.send(Cancel())
+    sent(conn)
+    hear(conn, b"A1 BAD cancelled\r\n")
+    conn.send(Authenticate.using(sasl.Plain("a", "b")))
+    sent(conn)
+    assert len(hear(conn, b"+ go ahead\r\n")) == 1
+    assert sent(conn) == b"AGEAYg==\r\n"
+
+
+def test_a_challenge_that_is_no_base64_cancels() -> None:
+    conn = client(b"* OK [CAPABILITY AUTH=X] hi\r\n", strict=True)
+    call = conn.send(Authenticate("X"))
+    sent(conn)
+    hear(conn, b"+ !!!\r\n")
+    assert sent(conn) == b"*\r\n"
+    hear(conn, b"A1 BAD cancelled\r\n")
+    assert isinstance(call.cause, RemoteProtocolError)
+
+
+def test_a_mechanism_that_is_not_content_cancels() -> None:
+    conn = client(b"* OK [CAPABILITY AUTH=PLAIN] hi\r\n")
+    call = conn.send(Authenticate.using(sasl.Plain("a", "b")))
+    sent(conn)
+    hear(conn, b"+ \r\n")
+    sent(conn)
+    hear(conn, b"+ YQ==\r\n")
+    assert sent(conn) == b"*\r\n"
+    with pytest.raises(RemoteProtocolError, match="cancelled was granted"):
+        hear(conn, b"A1 OK in\r\n")
+    assert call.cause is None
+
+
+def test_a_log_in_that_has_not_been_made_cannot_be_granted() -> None:
+    conn = client(b"* OK [CAPABILITY AUTH=PLAIN] hi\r\n")
+    conn.send(Authenticate.using(sasl.Plain("a", "b")))
+    sent(conn)
+    with pytest.raises(RemoteProtocolError, match="before the command"):
+        hear(conn, b"A1 OK in\r\n")
+
+
+def test_challenges_are_counted() -> None:
+    conn = client(b"* OK hi\r\n", limits=Limits(sasl_rounds=2))
+    conn.send(Authenticate("X"))
+    sent(conn)
+    for _ in range(2):
+        hear(conn, b"+ \r\n")
+        conn.send(Response(b""))
+        sent(conn)
+    with pytest.raises(LimitExceeded, match="sasl_rounds"):
+        hear(conn, b"+ \r\n")
+
+
+# -- IDLE --------------------------------------------------------------------------
+
+
+def idling() -> tuple[Client, Call[Any]]:
+    conn = logged_in("IDLE")
+    call = conn.send(Idle())
+    assert sent(conn) == b"A1 IDLE\r\n"
+    return conn, call
+
+
+def test_idle() -> None:
+    conn, call = idling()
+    assert hear(conn, b"* 3 EXISTS\r\n+ idling\r\n* 4 EXISTS\r\n") == [
+        Exists(3),
+        GoAhead(call, b"idling"),
+        Exists(4),
+    ]
+    with pytest.raises(LocalProtocolError, match="until IDLE is over"):
+        conn.send(Noop())
+    conn.send(Done())
+    with pytest.raises(LocalProtocolError, match="no IDLE"):
+        conn.send(Done())
+    conn.send(Noop())
+    assert sent(conn) == b"DONE\r\n"
+    assert len(hear(conn, b"* 5 EXISTS\r\nA1 OK done\r\n")) == 2
+    assert sent(conn) == b"A2 NOOP\r\n"
+
+
+def test_done_waits_until_the_server_is_ready_for_it() -> None:
+    conn, _ = idling()
+    conn.send(Done())
+    assert sent(conn) == b""
+    hear(conn, b"+ idling\r\n")
+    assert sent(conn) == b"DONE\r\n"
+
+
+def test_a_refused_idle_is_over_without_done() -> None:
+    conn, _ = idling()
+    conn.send(Done())
+    (done,) = hear(conn, b"A1 NO not now\r\n")
+    assert not done.ok
+    assert sent(conn) == b""
+    with pytest.raises(LocalProtocolError, match="no IDLE"):
+        conn.send(Done())
+
+
+def test_a_server_may_end_idle_by_itself() -> None:
+    conn, _ = idling()
+    hear(conn, b"+ idling\r\n")
+    (done,) = hear(conn, b"A1 OK enough\r\n")
+    assert done.ok
+    assert conn.can_send(Noop())
+
+
+def test_a_second_plus_in_idle_is_an_error() -> None:
+    conn, _ = idling()
+    hear(conn, b"+ idling\r\n")
+    with pytest.raises(RemoteProtocolError, match="not owed"):
+        hear(conn, b"+ idling\r\n")
+
+
+# -- several commands at once --------------------------------------------------------
+
+
+def test_what_could_be_misunderstood_is_held() -> None:
+    conn = selected()
+    fetch = Fetch(SequenceSet(1), "FLAGS")
+    assert conn.can_send(fetch)
+    conn.send(Noop())
+    verdict = conn.can_send(fetch)
+    assert not verdict
+    assert "EXPUNGE" in str(verdict.wait)
+    conn.send(fetch)
+    assert sent(conn) == b"t1 NOOP\r\n"
+    hear(conn, b"* 3 EXPUNGE\r\nt1 OK done\r\n")
+    assert sent(conn) == b"t2 FETCH 1 FLAGS\r\n"
+
+
+def test_what_cannot_is_not() -> None:
+    conn = selected()
+    conn.send(Fetch(SequenceSet(1), "FLAGS"))
+    conn.send(Fetch(SequenceSet(2), "FLAGS"))
+    conn.send(Noop())
+    assert sent(conn).count(b"\r\n") == 3
+
+
+def test_can_send_says_what_send_would_refuse() -> None:
+    conn = client()
+    assert "cannot be said" in str(conn.can_send(Select("x")).no)
+    early = Client(Security.CLEARTEXT)
+    assert not early.can_send(Noop())
+
+
+# -- the end -----------------------------------------------------------------------
+
+
+def test_logout() -> None:
+    conn = selected()
+    call = conn.send(Logout())
+    with pytest.raises(LocalProtocolError, match="LOGOUT"):
+        conn.send(Noop())
+    sent(conn)
+    bye, done = hear(conn, b"* BYE see you\r\nt1 OK done\r\n")
+    assert bye == Reply(Condition.BYE, "see you")
+    assert done.call is call
+    assert conn.state is State.LOGOUT
+    conn.receive_data(b"")
+    assert events(conn) == [Closed()]
+
+
+def test_a_server_that_hangs_up_with_bye_has_logged_us_out() -> None:
+    conn = selected()
+    call = conn.send(Logout())
+    sent(conn)
+    hear(conn, b"* BYE see you\r\n")
+    conn.receive_data(b"")
+    assert events(conn) == [Completed(call, Reply(Condition.OK, "see you")), Closed()]
+    strict = client(strict=True)
+    strict.send(Logout())
+    sent(strict)
+    hear(strict, b"* BYE see you\r\n")
+    with pytest.raises(RemoteProtocolError, match="before LOGOUT was answered"):
+        hear(strict, b"")
+
+
+def test_bye_is_the_answer_to_all_that_waits() -> None:
+    conn = selected()
+    first = conn.send(Noop())
+    held = conn.send(Fetch(SequenceSet(1), "FLAGS"))
+    sent(conn)
+    bye = Reply(Condition.BYE, "shutting down", Code("UNAVAILABLE"))
+    assert hear(conn, b"* BYE [UNAVAILABLE] shutting down\r\n") == [
+        bye,
+        Completed(first, bye),
+        Completed(held, bye),
+    ]
+    assert conn.state is State.LOGOUT
+    assert hear(conn, b"t1 OK done all the same\r\n") == []
+    with pytest.raises(RemoteProtocolError, match="nobody waits"):
+        hear(conn, b"t1 OK and again\r\n")
+
+
+def test_bye_amid_a_log_in() -> None:
+    conn = client(b"* OK [CAPABILITY AUTH=X] hi\r\n")
+    call = conn.send(Authenticate("X"))
+    sent(conn)
+    got = hear(conn, b"* BYE no\r\n")
+    assert got[1].call is call
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (b"", "hung|closed by the server"),
+        (b"* 1 EX", "inside a response"),
+        (b"* LIST () NIL {3}\r\na", "inside a response"),
+    ],
+)
+def test_a_connection_that_is_lost(said: bytes, words: str) -> None:
+    conn = logged_in()
+    hear(conn, said) if said else None
+    with pytest.raises(RemoteProtocolError, match=words):
+        hear(conn, b"")
+
+
+def test_a_connection_that_is_lost_amid_a_command() -> None:
+    conn = logged_in()
+    conn.send(Noop())
+    sent(conn)
+    with pytest.raises(RemoteProtocolError, match="before NOOP was answered"):
+        hear(conn, b"")
+
+
+def test_a_transcript_shows_no_secret() -> None:
+    seen: list[tuple[str, bytes]] = []
+    conn = client(b"* OK [CAPABILITY AUTH=PLAIN SASL-IR] hi\r\n")
+    conn.trace = lambda side, line: seen.append((side, line))
+    conn.send(Login("ann", "secret"))
+    sent(conn)
+    hear(conn, b"A1 NO no\r\n")
+    conn.send(Authenticate.using(sasl.Plain("ann", "secret")))
+    sent(conn)
+    hear(conn, b"A2 NO no\r\n")
+    hear(conn, b"* 99999999999 EXISTS\r\n")
+    conn.send(Authenticate.using(sasl.Plain("ann", "secret")))
+    sent(conn)
+    hear(conn, b"+ \r\n")
+    hear(conn, b"A3 NO no\r\n")
+    lines = [line for side, line in seen if side == "C"]
+    assert lines[2:] == [b"A3 AUTHENTICATE PLAIN ****", b"*"]
+    del lines[2:]
+    assert lines == [b"A1 LOGIN ann ****", b"A2 AUTHENTICATE PLAIN ****"]
+    heard = [line for side, line in seen if side == "S"]
+    assert heard == [
+        b"A1 NO no", b"A2 NO no", b"* 99999999999 EXISTS", b"+ ****", b"A3 NO no",
+    ]  # fmt: skip
+
+
+def test_a_transcript_shows_no_message() -> None:
+    seen: list[bytes] = []
+    conn = logged_in(limits=Limits(inline_literal=2))
+    conn.trace = lambda side, line: seen.append(line)
+    got = hear(conn, b"* 1 FETCH (BODY[] {3}\r\nabc)\r\n")
+    assert [type(event).__name__ for event in got] == [
+        "LiteralBegins", "Chunk", "FetchData",
+    ]  # fmt: skip
+    assert seen == [b"(BODY[] of message 1, 3 octets)", b"* 1 FETCH (BODY[])"]
