@@ -19,7 +19,7 @@ from .errors import LimitExceeded
 Search: TypeAlias = Callable[[bytes, int, int], re.Match[bytes] | None]
 Match: TypeAlias = Callable[[bytes, int], re.Match[bytes] | None]
 
-AHEAD: Final = 2048  # octets that are looked at for lines at once
+AHEAD: Final = 4096  # octets that are looked at for lines at once
 TINY: Final = 512  # octets that pieces are joined to, while they wait
 
 

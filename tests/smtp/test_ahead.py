@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailproto import (
     NEED_DATA,
+    Closed,
     Completed,
     LimitExceeded,
+    MailError,
     RemoteProtocolError,
     Security,
     smtp,
 )
+from mailproto._connection import Signal
 from mailproto.smtp import Mail, Quirk, Rcpt, Reply, Rset, State
 from mailproto.smtp.ahead import read_plain
 from mailproto.testing import events
@@ -142,3 +145,91 @@ def test_a_mail_amid_a_transaction_that_a_server_grants() -> None:
     client.receive_data(b"250 ok\r\n250 ok\r\n502 what?\r\n250 ok\r\n")
     assert [event.answer.code for event in events(client)] == [250, 250, 502, 250]
     assert client.state is State.RCPT
+
+
+COMMANDS = [
+    Mail("ann@example.org"), Rcpt("bob@example.org"), Rcpt("eve@example.org"), Rset(),
+    smtp.Noop(), smtp.Help(), smtp.Quit(), smtp.Data(b"hi"), smtp.Bdat(2),
+]  # fmt: skip
+SAID = [
+    *(b"250 ok\r\n", b"250 2.1.5 ok\r\n", b"250-a\r\n250 b\r\n", b"550 no\r\n") * 3,
+    b"354 go\r\n", b"421 bye\r\n", b"250 \xff\r\n", b"250-a\r\n", b"?\r\n", b"25",
+    b"250 " + b"x" * 600 + b"\r\n",
+]  # fmt: skip
+
+
+class Session:
+    """A client that is told things; with a trace, it goes the long way."""
+
+    def __init__(self, offer: bytes, dialect: smtp.Dialect, traced: bool) -> None:
+        self.client = smtp.Client(Security.CLEARTEXT, dialect=dialect)
+        if traced:
+            self.client.trace = lambda side, line: None
+        self.client.receive_data(b"220 mx\r\n")
+        events(self.client)
+        self.client.send(smtp.Lhlo("a") if dialect.lmtp else smtp.Ehlo("a"))
+        self.client.data_to_send()
+        self.client.receive_data(offer)
+        events(self.client)
+        self.seen: list[Any] = []
+
+    def say(self, command: Any) -> None:
+        try:
+            self.client.send(command)
+        except MailError as error:
+            self.seen.append(str(error))
+
+    def hear(self, said: bytes, then: list[Any]) -> None:
+        client = self.client
+        client.receive_data(said)
+        try:
+            while not isinstance(event := client.next_event(), Signal | Closed):
+                call = getattr(event, "call", None)
+                command, answer = call and call.command, getattr(event, "answer", None)
+                self.seen += [type(event), command, answer, client.state, client.ahead]
+                self.seen += [client.buffered, client.trailing_data]
+                if then:
+                    self.say(then.pop())
+                self.seen += client.data_to_send()
+        except MailError as error:
+            self.seen.append(str(error))
+
+
+turns = st.tuples(
+    st.lists(st.sampled_from(COMMANDS), max_size=8),
+    st.lists(st.sampled_from(SAID), max_size=8).map(b"".join),
+    st.lists(st.sampled_from(COMMANDS), max_size=2),
+)
+
+
+@settings(max_examples=500)
+@given(
+    st.sampled_from([
+        b"250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n",
+        b"250-mx\r\n250-PIPELINING\r\n250 LIMITS RCPTMAX=2 MAILMAX=3\r\n",
+    ]),
+    st.sampled_from([smtp.SMTP, smtp.LMTP]),
+    st.lists(turns, max_size=4),
+)  # fmt: skip
+def test_what_is_ready_is_handed_over_as_ever(
+    offer: bytes,
+    dialect: smtp.Dialect,
+    told: list[tuple[list[Any], bytes, list[Any]]],
+) -> None:
+    short, long = (Session(offer, dialect, traced) for traced in (False, True))
+    for session in (short, long):
+        for commands, said, then in told:
+            for command in commands:
+                session.say(command)
+            session.client.data_to_send()
+            session.hear(said, list(then))
+    assert short.seen == long.seen
+
+
+def test_with_lines_that_must_be_short_nothing_is_read_ahead() -> None:
+    client = asking(*recipients(1), line=100)
+    client.receive_data(b"250 ok\r\n250 " + b"x" * 100 + b"\r\n")
+    done, failure = events(client)
+    assert done.ok
+    assert isinstance(failure, LimitExceeded)
+    assert failure.limit == "line"

@@ -11,45 +11,64 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import TypeAlias
 
-from .._command import Call
+from .._command import Call, Completed
 from .grammar import MAX_LINE
 from .responses import STATUS, EnhancedCode, Reply
-from .state import Limits
+from .state import Limits, Progress, State
+
+#: An event, the lines that it is made of, and the state that it leads to; ``None``:
+#: there is more to it than that.
+Ready: TypeAlias = tuple[Completed[Reply], bytes, State | None]
 
 _HEAD = re.compile(rb"[245][0-5][0-9](?:\Z| (?:%s)?)" % STATUS.encode("ascii"))
 
 
 def read_ahead(
-    calls: Iterable[Call[object]], lines: Iterable[bytes], limits: Limits
-) -> list[tuple[bytes, Reply]]:
-    """Replies to *calls*, each with its lines; it ends before the first odd one."""
-    found: list[tuple[bytes, Reply]] = []
+    calls: Iterable[Call[object]],
+    lines: Iterable[bytes],
+    now: Progress,
+    limits: Limits,
+) -> list[Ready]:
+    """Replies to *calls*, the next one last; they end before the first odd one."""
+    found: list[Ready] = []
+    if limits.line < MAX_LINE:
+        return found
+    moves, table, state = now.moves, now.dialect.table, now.state
+    row = moves.get(state, {})
     left = iter(lines)
-    most = min(MAX_LINE, limits.line) - 2
-    for call in calls:
-        said = next(left, b"")
-        if len(said) > most or not call.command.plain:
-            break
-        if said[3:4] == b"-":
-            said = _gather(said, left, most, limits)
+    for call, said in zip(calls, left, strict=False):
         reply = read_plain(said)
-        if reply is None:
-            break
-        found.append((said, reply))
+        kind = type(call.command)
+        after = row.get(kind)
+        if reply is None or reply.code >= 300 or after is None:
+            if reply is None and said[3:4] == b"-":
+                said = _gather(said, left, limits)
+                reply = read_plain(said)
+            if reply is None or not kind.plain:
+                break
+            after = row.get(kind) if reply.ok else None
+            state = after or table.get((state, kind), state) if reply.ok else state
+            row = moves.get(state, {})
+        elif after is not state:
+            state = after
+            row = moves.get(state, {})
+        found.append((Completed(call, reply), said, after))
+    found.reverse()
     return found
 
 
-def _gather(first: bytes, lines: Iterator[bytes], most: int, limits: Limits) -> bytes:
+def _gather(first: bytes, lines: Iterator[bytes], limits: Limits) -> bytes:
     """The reply of several lines that begins so, if it keeps to all limits."""
-    said = [first]
+    said, most = [first], MAX_LINE - 2
     for line in lines:
         said.append(line)
         if line[3:4] != b"-" or len(line) > most:
             break
     whole = b"\r\n".join(said)
     few = len(said) <= limits.reply_lines and len(whole) + 2 <= limits.reply
-    return whole if few and len(said[-1]) <= most else b""
+    return whole if few and max(map(len, said)) <= most else b""
 
 
 @lru_cache(maxsize=256)
@@ -60,7 +79,7 @@ def read_plain(said: bytes) -> Reply | None:
     """
     found = _HEAD.match(said)
     head = _read_head(found[0]) if found is not None else None
-    if found is None or head is None:
+    if found is None or head is None or len(said) > MAX_LINE - 2:
         return _read_lines(said) if said[3:4] == b"-" else None
     text = said[found.end() :].decode("utf-8", "replace")
     if not text.isascii() or not text.isprintable():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import islice
+from operator import itemgetter
 from typing import Any, Final, TypeVar, overload
 
 from .._command import (
@@ -12,48 +13,34 @@ from .._command import (
     Closed,
     Command,
     Completed,
-    Deviation,
     End,
     GoAhead,
     Part,
 )
-from .._connection import PAUSED, ClientConnection, Security, Signal
+from .._connection import PAUSED, Security, Signal
 from .._login import Login
-from ..errors import LimitExceeded, LocalProtocolError, RemoteProtocolError, quote
+from ..errors import LocalProtocolError, RemoteProtocolError
 from . import commands as c
-from .ahead import read_ahead
+from .ahead import Ready, read_ahead
 from .body import LineEnds, Newlines, Outgoing, check_line_ends
-from .grammar import MAX_LINE, read_text, write_text
+from .grammar import MAX_LINE, write_text
+from .reading import Answer, Event, ReplyReader
 from .responses import (
     Challenge,
     Closing,
     Deliveries,
     Delivery,
     EhloData,
-    Extension,
     Greeting,
     Quirk,
     Reply,
-    fault_of,
-    mend_extension,
-    split_line,
 )
 from .state import BEFORE_TLS, IN_TRANSACTION, SMTP, Dialect, Limits, Progress, State
 
 R = TypeVar("R")
-Answer = Reply | EhloData | Deliveries
-Event = (
-    Greeting
-    | Completed[Answer]
-    | Part[Delivery]
-    | GoAhead
-    | Closing
-    | Deviation
-    | Closed
-)
 
 
-class Client(ClientConnection[Event]):
+class Client(ReplyReader):
     """Sends commands, hands over what answers them (RFC 5321, RFC 2033).
 
     What cannot be written yet waits: commands go out together, in the groups of RFC
@@ -76,37 +63,26 @@ class Client(ClientConnection[Event]):
         newlines: Newlines = Newlines.NORMALIZE,
         limits: Limits | None = None,
     ) -> None:
-        self.limits: Final = limits or Limits()
-        super().__init__(security, self.limits)
-        self.strict: Final = strict
+        super().__init__(security, limits or Limits(), strict=strict)
         self.dialect: Final = dialect
         self.newlines: Final = newlines
         self.greeting: Greeting | None = None
         self._now = Progress(dialect)  # by what has been answered
         self._ahead = Progress(dialect)  # if all that was sent is granted
         self._stale = False  # that was counted on and did not come true
-        self._in_flight: deque[Call[Any]] = deque()  # written, not answered
         self._held: deque[Call[Any]] = deque()  # to be written when it may be
         self._events: deque[Event] = deque()  # to be handed over first
-        self._login: Login | None = None  # the AUTH that is going on
         self._recipients: list[str] = []  # accepted, of this transaction
         self._failed: Reply | None = None  # the last refusal
         # Of what was written, how much data_to_send has handed out:
-        self._taken = 0  # commands, of those in flight
+        self._untaken = 0  # commands in flight that are not
         self._unsaid: Call[Any] | None = None  # whose end of text, or response, is not
         # Of the message that goes:
         self._chunk_ends = LineEnds(Newlines.REJECT)  # of BDAT
         self._by_hand: Call[Any] | None = None  # whose text is not over
         self._body: Outgoing | None = None  # where it may be sent now
         self._body_said = False  # 354 came, and all of the text is written
-        self._replies: list[tuple[bytes, Reply]] = []  # read ahead, the next one last
-        # Of the reply that is being read:
-        self._line: bytes | None = None  # taken, and not understood yet
-        self._excused = False  # that line deviates, and this has been said
-        self._code = 0
-        self._texts: list[bytes] = []  # its lines so far
-        self._extensions: list[Extension] = []
-        self._size = 0  # octets
+        self._ready: list[Ready] = []  # read ahead, the next one last
         self._deliveries: list[Delivery] = []
         # What the first in flight is told once TLS is up, or its text is over:
         self._due: Answer | None = None
@@ -132,6 +108,18 @@ class Client(ClientConnection[Event]):
     def authenticated(self) -> bool:
         """Whether a log-in was granted."""
         return self._now.authenticated
+
+    @property
+    def buffered(self) -> int:
+        return super().buffered + len(self._read_already())
+
+    @property
+    def trailing_data(self) -> bytes:
+        return self._read_already() + super().trailing_data
+
+    def _read_already(self) -> bytes:
+        """The lines of replies that have not been handed over."""
+        return b"".join(said + b"\r\n" for _, said, _ in self._ready[::-1])
 
     # -- out -------------------------------------------------------------------
 
@@ -235,6 +223,7 @@ class Client(ClientConnection[Event]):
                     continue
             self._held.popleft()
             self._in_flight.append(call)
+            self._untaken += 1
             self._write_command(call)
 
     def _is_pointless(self, call: Call[Any]) -> bool:
@@ -301,7 +290,7 @@ class Client(ClientConnection[Event]):
             self._write_held()
 
     def data_to_send(self) -> list[bytes]:
-        self._taken = len(self._in_flight)
+        self._untaken = 0
         self._unsaid = None
         return super().data_to_send()
 
@@ -318,17 +307,36 @@ class Client(ClientConnection[Event]):
             self._now.forget()
             self._ahead.forget()
 
+    def next_event(self) -> Event | Signal:
+        """The next event, or the signal that tells what must happen first.
+
+        Raises RemoteProtocolError, and then the same one for ever.
+        """
+        if (
+            not self._ready
+            or self._held
+            or self._events
+            or self.trace is not None
+            or self._failure is not None
+        ):
+            return super().next_event()
+        event, _, after = self._ready.pop()
+        if after is None:
+            return self._complete(event.call, event.answer)
+        self._in_flight.popleft()  # its grant does nothing besides
+        self._now.state = after
+        return event
+
     def _read(self) -> Event | Signal | None:
         while True:
             if self._events:
                 return self._events.popleft()
-            if self._replies or self._read_ahead():
-                said, whole = self._replies.pop()
-                self._in.drop(len(said) + 2)
+            if self._ready or self._read_ahead():
+                ready, said, _ = self._ready.pop()
                 if self.trace is not None:
                     for line in said.split(b"\r\n"):
                         self._heard(line)
-                return self._complete(self._in_flight[0], whole)
+                return self._complete(ready.call, ready.answer)
             if self._await_tls:
                 return None
             if self._due is not None and self._body is None:
@@ -347,89 +355,12 @@ class Client(ClientConnection[Event]):
         if self._line is not None or self._texts or not self._in_flight:
             return False
         if self._in_flight[0].command.plain:
-            sent = islice(self._in_flight, self._taken)
-            self._replies = read_ahead(sent, self._in.peek_lines(), self.limits)[::-1]
-        return bool(self._replies)
-
-    def _read_reply(self) -> Reply | Event | None:
-        """The next whole reply, or an event that comes before it."""
-        while True:
-            line = self._take_line()
-            if line is None:
-                return None
-            odd = len(line) + 2 > MAX_LINE or not line.isascii()
-            if odd and not (self._login or self._excused) and (fault := fault_of(line)):
-                return self._deviates(fault, line, line)
-            try:
-                event = self._read_line(line)
-            except ValueError as error:
-                raise RemoteProtocolError(f"not a reply: {quote(line)}") from error
-            if event is not None:
-                return event
-
-    def _read_line(self, line: bytes) -> Reply | Event | None:
-        """One line: the end of a reply, an event that comes before it, or neither."""
-        code, more, text = split_line(line)
-        if self._login is not None and code == 334 and not more and not self._texts:
-            return self._read_challenge(self._login, line)
-        if self._texts and code != self._code:
-            deviation = self._deviates(Quirk.MIXED_CODES, line, line)
-            self._code = code
-            return deviation
-        event = self._read_text(code, text)
-        if event is not None or more:
-            return event
-        reply = Reply.join(code, self._texts)
-        self._texts, self._size = [], 0
-        return reply
-
-    def _take_line(self) -> bytes | None:
-        """The line that was mended, or else the next one; ``None``: not all here."""
-        if self._line is not None:
-            return self._line
-        login = self._login is not None
-        limit = self.limits.sasl_line if login else self.limits.line
-        self._line = self._in.take_line(limit, "sasl_line" if login else "line")
-        self._excused = False
-        if self._line is not None and self.trace is not None:
-            challenge = login and self._line.startswith(b"334 ")
-            self._heard(b"334 ****" if challenge else self._line)
-        return self._line
-
-    def _read_text(self, code: int, text: bytes) -> Event | None:
-        """One line of a reply, without its code."""
-        asked = self._in_flight[0].command if self._in_flight else None
-        extension = isinstance(asked, c.Ehlo | c.Lhlo) and code == 250 and self._texts
-        if extension and (text or not self._excused):
-            try:
-                self._extensions.append(Extension.read(read_text(text)))
-            except ValueError:
-                return self._mend_extension(text)
-        self._line = None
-        self._code = code
-        self._texts.append(text)
-        self._size += len(text) + 6
-        if len(self._texts) > self.limits.reply_lines:
-            most = self.limits.reply_lines
-            raise LimitExceeded("reply_lines", most, "a reply of too many lines")
-        if self._size > self.limits.reply:
-            raise LimitExceeded("reply", self.limits.reply, "a reply that is too long")
-        return None
-
-    def _mend_extension(self, text: bytes) -> Event:
-        assert self._line is not None
-        raw, before = self._line, self._line[:4]
-        mended = None if self._excused else mend_extension(read_text(text))
-        if mended is None:  # what is left is no extension, but it may be the last line
-            return self._deviates(Quirk.EHLO_LINE, raw, before)
-        return self._deviates(mended[0], raw, before + write_text(mended[1]))
-
-    def _deviates(self, quirk: Quirk, raw: bytes, better: bytes) -> Deviation:
-        """Tell of a fault; *better* is what will be read instead of *raw*."""
-        if self.strict:
-            raise RemoteProtocolError(f"{quirk.value}: {quote(raw)}")
-        self._line, self._excused = better, True
-        return Deviation(quirk, raw)
+            taken = islice(self._in_flight, len(self._in_flight) - self._untaken)
+            lines = self._in.peek_lines()
+            self._ready = read_ahead(taken, lines, self._now, self.limits)
+            size = sum(map(len, map(itemgetter(1), self._ready)))
+            self._in.drop(size + 2 * len(self._ready))
+        return bool(self._ready)
 
     def _check_turn(self, code: int) -> None:
         """Raise RemoteProtocolError for a good answer to what was not said yet.
@@ -439,7 +370,8 @@ class Client(ClientConnection[Event]):
         if not self._in_flight or self._due is not None:
             raise RemoteProtocolError(f"an answer that nobody waits for: {code}")
         call = self._in_flight[0]
-        early = not self._taken or self._unsaid is call or self._is_open(call)
+        taken = len(self._in_flight) - self._untaken
+        early = not taken or self._unsaid is call or self._is_open(call)
         if code < 400 and (early or (self._login is not None and self._login.awaited)):
             raise RemoteProtocolError(f"an answer before the question was put: {code}")
 
@@ -583,7 +515,7 @@ class Client(ClientConnection[Event]):
             elif answer.ok and isinstance(command, c.Rcpt):
                 self._recipients.append(command.recipient)
         self._in_flight.popleft()
-        self._taken = max(self._taken - 1, 0)  # a refusal may come early
+        self._untaken = min(self._untaken, len(self._in_flight))  # it may come early
         if not command.plain:
             self._login = self._due = None
             self._extensions, self._body_said = [], False

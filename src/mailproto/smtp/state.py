@@ -163,6 +163,11 @@ class Progress:
     accepted: int = 0  #: recipients of this transaction
     domains: frozenset[str] = frozenset()  #: of recipients, if they are limited
 
+    @property
+    def moves(self) -> Mapping[State, Mapping[Command, State]]:
+        """The table for commands that do nothing besides, to a client."""
+        return {} if self.limited or self.dialect.lmtp else self.dialect.moves
+
     def copy(self) -> Progress:
         return replace(self)
 
@@ -359,6 +364,11 @@ class Dialect:
         self.verbs: Final = {kind.verb: kind for _, kind in table}
         self.effects: Final = _by_kind(_EFFECTS, self.verbs.values())
         self.objections: Final = _by_kind(_OBJECTIONS, self.verbs.values())
+        #: where there is no effect but to count, for LIMITS or for LMTP, by state
+        self.moves: Final[dict[State, dict[Command, State]]] = {}
+        for (state, kind), after in table.items():
+            if kind.plain and (kind is c.Rcpt or kind not in self.effects):
+                self.moves.setdefault(state, {})[kind] = after
         #: whether a message is answered once for each recipient
         self.lmtp: Final = lmtp
 
