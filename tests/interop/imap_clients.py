@@ -1,4 +1,4 @@
-r"""Real IMAP clients: mbsync, curl, and a judge that sees with Python's imaplib.
+r"""Real IMAP clients: mbsync, curl, fetchmail, and a judge that sees with imaplib.
 
 A client gets a home directory of its own, a configuration made for the occasion, and
 one minute. It verifies the server's certificate, which must be for localhost, against
@@ -7,6 +7,7 @@ one minute. It verifies the server's certificate, which must be for localhost, a
 - mbsync keeps maildirs in Unix manner: every line end LF. It marks what it copies by a
   header field X-TUID, which is taken off here wherever mail is looked at.
 - curl writes the octets as they are, and appends with the flag \Seen.
+- fetchmail does too when told so (`no stripcr`, `no rewrite`, `invisible`, ...).
 """
 
 from __future__ import annotations
@@ -266,3 +267,38 @@ def _mail(session: imaplib.IMAP4) -> Mail:
             named = {flag.decode("ascii") for flag in flags} - {"\\Recent"}
             mail[_unmarked(item[1])] = frozenset(named)
     return mail
+
+
+# -- fetchmail ---------------------------------------------------------------------
+
+
+def fetchmail(account: Account, *, auth: str = "any") -> list[bytes]:
+    """What is UNSEEN in INBOX, which is \\Seen from then on.
+
+    auth: "password", "cram-md5", ...; `any` leaves it to fetchmail.
+    """
+    tls = {"implicit": "ssl", "stls": "sslproto 'TLS1.2+'", "none": "sslproto ''"}
+    with home_directory() as home:
+        (home / "inbox").mkdir()
+        # fetchmail runs this for each message, one after the other.
+        deliver = home / "deliver"
+        deliver.write_text('#!/bin/sh\nexec cat > "inbox/$(ls inbox | wc -l)"\n')
+        deliver.chmod(0o700)
+        write_secret(
+            home / "fetchmailrc",
+            "set invisible",
+            "set no bouncemail",
+            f"poll {account.host} protocol imap port {account.port} auth {auth}",
+            f'user "{account.user}" password "{account.password}"',
+            f"{tls[account.security]} sslcertck sslcommonname localhost",
+            f'sslcertfile "{account.ca_file}"',
+            "keep no rewrite no stripcr pass8bits no dropstatus no dropdelivered",
+            f'mda "cd {home} && {deliver}"',
+        )
+        options = ["--fetchmailrc", "fetchmailrc", "--nodetach", "--nosyslog", "-v"]
+        # The common place for the lock would allow one fetchmail at a time.
+        options += ["--idfile", f"{home}/ids", "--pidfile", f"{home}/pid"]
+        no_mail = 1
+        run("fetchmail", *options, home=home, accept=[0, no_mail])
+        files = sorted((home / "inbox").iterdir(), key=lambda file: int(file.name))
+        return [file.read_bytes() for file in files]

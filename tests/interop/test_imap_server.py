@@ -21,6 +21,7 @@ from tests.interop.imap_clients import (
     Curl,
     Mbsync,
     Said,
+    fetchmail,
     fill,
     imaplib_session,
     mbsync,
@@ -288,3 +289,20 @@ def test_imaplib_goes_through_its_commands(account: Account) -> None:
     assert list(there["INBOX"]) == [ALL[0], *ALL[2:]]
     assert list(there["Empty"]) == ALL[:3]
     assert set(there) == {"INBOX", "Old", DRAFTS, "Empty"}
+
+
+# -- fetchmail ---------------------------------------------------------------------
+
+
+def test_fetchmail_fetches_what_nobody_has_seen(account: Account) -> None:
+    fill(account, {"INBOX": INBOX})
+    unseen = [message for message, text in INBOX if "\\Seen" not in text]
+    assert fetchmail(account) == unseen
+    assert all("\\Seen" in each for each in seen_by_imaplib(account)["INBOX"].values())
+    assert fetchmail(account) == []
+
+
+@pytest.mark.parametrize("auth", ["password", "cram-md5"])
+def test_mechanisms_of_fetchmail(account: Account, auth: str) -> None:
+    fill(account, {"INBOX": INBOX[:1]})
+    assert fetchmail(account, auth=auth) == ALL[:1]
