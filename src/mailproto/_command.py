@@ -47,6 +47,10 @@ class Command(Generic[R]):
         """Whether *event*, which names no call, is part of the answer (IMAP)."""
         return False
 
+    def claims_after(self, event: Any, parts: list[Any]) -> bool:
+        """The same, where *parts* of the answer have come."""
+        return self.claims(event)
+
     def result(self, answer: Any, parts: list[Any]) -> R:
         """What the command is worth: pure, of *answer* and the parts before it."""
         return None  # type: ignore[return-value]  # of a Command[None]
@@ -81,7 +85,7 @@ class Call(Generic[T]):
             self._collect(event.value)
         elif isinstance(event, Completed) and event.call is self:
             self._answer = event.answer
-        elif self.command.claims(event):
+        elif self.command.claims_after(event, self._parts):
             self._collect(event)
         else:
             return False

@@ -52,6 +52,7 @@ from mailproto.imap import (
     StartTls,
     State,
     Streamed,
+    UidSet,
 )
 from mailproto.imap.grammar import Literal
 from mailproto.testing import events
@@ -85,8 +86,9 @@ def logged_in(*capabilities: str, **options: Any) -> Client:
     return client(b"* PREAUTH [CAPABILITY %b] hi\r\n" % words.encode(), **options)
 
 
-def selected(*capabilities: str) -> Client:
-    conn = logged_in(*capabilities, tags=(f"t{n}" for n in range(100)))
+def selected(*capabilities: str, **options: Any) -> Client:
+    tags = (f"t{n}" for n in range(100))
+    conn = logged_in(*capabilities, tags=tags, **options)
     conn.send(Select("INBOX"))
     sent(conn)
     hear(conn, b"* 9 EXISTS\r\nt0 OK [READ-WRITE] done\r\n")
@@ -832,3 +834,22 @@ def test_a_transcript_shows_no_message() -> None:
         "LiteralBegins", "Chunk", "FetchData",
     ]  # fmt: skip
     assert seen == [b"(BODY[] of message 1, 3 octets)", b"* 1 FETCH (BODY[])"]
+
+
+@pytest.mark.parametrize("kind", [SequenceSet, UidSet])
+def test_chunks_are_of_the_fetch_that_asked_for_them(kind: Any) -> None:
+    """Dovecot tells late that a FETCH is over: the data of the next come before."""
+    conn = selected(limits=Limits(inline_literal=2))
+    calls = [conn.send(Fetch(kind(n), "BODY.PEEK[]")) for n in (1, 2, 3)]
+    sent(conn)
+    told = (
+        b"* 1 FETCH (UID 1 BODY[] {2}\r\nab)\r\n"
+        b"* 2 FETCH (UID 2 BODY[] {4}\r\nabcd)\r\n"
+        b"t1 OK done\r\nt2 OK done\r\n"
+        b"* 3 FETCH (UID 3 BODY[] {3}\r\nabc)\r\n"
+        b"t3 OK done\r\n"
+    )
+    for event in hear(conn, told):
+        assert any(call.feed(event) for call in calls)
+    bodies = [data.body() for call in calls for data in call.result()]
+    assert bodies == [b"ab", b"abcd", b"abc"]

@@ -232,7 +232,10 @@ def test_what_sections_are_called_in_the_answer(asked: str, told: str) -> None:
     assert not fetch.claims(LiteralBegins(1, "BODY[9.TEXT]", 1))
     assert fetch.claims(Chunk(b"x"))
     assert not imap.Fetch(ONE, "UID", "BODY", "RFC822.SIZE").claims(Chunk(b"x"))
-    assert imap.Fetch(UidSet(7), asked).claims(LiteralBegins(1, told, 1))
+    by_uid = imap.Fetch(UidSet(7), asked)
+    assert by_uid.claims(LiteralBegins(1, told, 1))  # as far as can be told
+    assert by_uid.claims(LiteralBegins(1, told, 1, uid=7))
+    assert not by_uid.claims(LiteralBegins(7, told, 1, uid=1))
 
 
 def test_the_last_message_may_be_before_the_range() -> None:
@@ -261,7 +264,7 @@ def test_fetch_is_worth_its_data_with_their_octets() -> None:
 
 
 def test_octets_that_are_not_all_there_stay_streamed() -> None:
-    """Those of two FETCHes came mixed, and another one took the rest."""
+    """They were fewer than was said."""
     told = FetchData(1, {"BODY[]": Streamed(4)})
     events = [LiteralBegins(1, "BODY[]", 4), Chunk(b"ab"), told]
     assert worth(imap.Fetch(ONE, "BODY[]"), events, DONE) == ([told], [])

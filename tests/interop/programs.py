@@ -15,6 +15,7 @@ PACKAGES = {
     "dovecot": "dovecot-pop3d dovecot-imapd dovecot-lmtpd",
     "curl": "curl",
     "fetchmail": "fetchmail",
+    "mbsync": "isync libsasl2-modules",
     "mpop": "mpop",
     "msmtp": "msmtp",
     "postconf": "postfix",

@@ -474,8 +474,12 @@ def take_label(reader: Reader) -> None:
         reader.fail("FETCH is expected")
 
 
-def streamed_item(reader: Reader) -> tuple[int, str] | None:
-    """Which item of which message ends in the literal that is announced at the end."""
+def streamed_item(reader: Reader) -> tuple[int, str, int | None] | None:
+    """Which item of which message ends in the literal that is announced at the end.
+
+    And the UID of that message, if it stands before it.
+    """
+    uid = None
     try:
         reader.expect(b"*")
         reader.expect_space()
@@ -487,8 +491,10 @@ def streamed_item(reader: Reader) -> tuple[int, str] | None:
         while True:
             name, value = _take_item(reader)
             if reader.at_end:
-                return (number, name) if isinstance(value, Streamed) else None
+                return (number, name, uid) if isinstance(value, Streamed) else None
             if reader.closes():
                 return None
+            if name == "UID":
+                uid = value
     except GrammarError:
         return None

@@ -271,8 +271,8 @@ class ResponseReader:
             allowed = self._limits.inline_literal
             raise LimitExceeded("inline_literal", allowed, "a literal too long")
         self._streaming = True
-        number, item = found
-        return LiteralBegins(number, item, size)
+        number, item, uid = found
+        return LiteralBegins(number, item, size, uid)
 
     def _reader(self, text: bytes, *, strict: bool) -> Reader:
         return Reader(text, strict=strict, literals=self._literals)

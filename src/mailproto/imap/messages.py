@@ -237,10 +237,22 @@ class Fetch(_Asking):
         """What tells of one of the messages what was asked, and the Chunks of it."""
         if isinstance(event, FetchData):
             return self._names(event) and self._asked(event.items)
-        if isinstance(event, LiteralBegins):  # its UID may come behind it
-            ours = self.by_uid or self.messages.contains(event.number)
-            return ours and self._asked((event.item,))
+        if isinstance(event, LiteralBegins):
+            return self._has_begun(event) and self._asked((event.item,))
         return isinstance(event, Chunk) and any(i.is_message for i in self.items)
+
+    def _has_begun(self, event: LiteralBegins) -> bool:
+        """Whether it is of one of the messages, or may be: its UID may come later."""
+        if self.by_uid:
+            return event.uid is None or self.messages.contains(event.uid)
+        return self.messages.contains(event.number)
+
+    def claims_after(self, event: object, parts: list[Any]) -> bool:
+        """A Chunk only of what was begun: several FETCHes may be answered at once."""
+        return self.claims(event) and (
+            not isinstance(event, Chunk)
+            or bool(parts and isinstance(parts[-1], (LiteralBegins, Chunk)))
+        )
 
     def _asked(self, names: Iterable[str]) -> bool:
         """Whether one of *names* is of an item; the order of fields means nothing."""

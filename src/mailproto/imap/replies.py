@@ -256,9 +256,10 @@ class LiteralBegins:
     """Event: the octets of a long literal follow in Chunks, *size* of them.
 
     They are *item* of message *number*, ``BODY[1.TEXT]<0>``; the FetchData that ends it
-    holds ``Streamed(size)`` in their place.
+    holds ``Streamed(size)`` in their place.  *uid* is ``None`` if it was not told yet.
     """
 
     number: int
     item: str
     size: int
+    uid: int | None = field(default=None, compare=False)
