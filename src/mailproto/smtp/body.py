@@ -112,6 +112,8 @@ class Outgoing:
 
     def take(self, data: bytes) -> bytes:
         """*data* as it goes on the wire; LocalProtocolError if it cannot."""
+        if self._left is None and self.ends.policy is _KEEP:
+            return self._stuffer.stuff(data)
         if self._left is not None and len(data) > self._left:
             raise LocalProtocolError(f"only {self._left} octets of the chunk are left")
         if self.ends.policy is _REJECT:

@@ -141,9 +141,10 @@ class Client(ReplyReader):
             raise self._failure
         if isinstance(value, c.SmtpCommand):
             return self._send_command(value)
+        if isinstance(value, Chunk):
+            self._send_chunk(value)
+            return None
         match value:
-            case Chunk():
-                self._send_chunk(value)
             case End():
                 self._send_end()
             case c.Response() | c.Cancel():
@@ -515,7 +516,8 @@ class Client(ReplyReader):
             elif answer.ok and isinstance(command, c.Rcpt):
                 self._recipients.append(command.recipient)
         self._in_flight.popleft()
-        self._untaken = min(self._untaken, len(self._in_flight))  # it may come early
+        if self._untaken > len(self._in_flight):  # a refusal may come early
+            self._untaken -= 1
         if not command.plain:
             self._login = self._due = None
             self._extensions, self._body_said = [], False
