@@ -112,19 +112,18 @@ class Outgoing:
 
     def take(self, data: bytes) -> bytes:
         """*data* as it goes on the wire; LocalProtocolError if it cannot."""
-        if self._left is None and self.ends.policy is _KEEP:
-            return self._stuffer.stuff(data)
-        if self._left is not None and len(data) > self._left:
-            raise LocalProtocolError(f"only {self._left} octets of the chunk are left")
-        if self.ends.policy is _REJECT:
-            ends = check_line_ends(self.ends, data)
-            if self._last and self._left == len(data):
-                check_line_ends(ends, b"\r\n")  # a CR at the very end is one by itself
-            self.ends = ends
-        elif self._left is None:
-            data = self.ends.take(data)
         if self._left is None:
+            if self.ends.policy is _REJECT:
+                self.ends = check_line_ends(self.ends, data)
+            else:
+                data = self.ends.take(data)
             return self._stuffer.stuff(data)
+        if len(data) > self._left:
+            raise LocalProtocolError(f"only {self._left} octets of the chunk are left")
+        ends = check_line_ends(self.ends, data)
+        if self._last and self._left == len(data):
+            check_line_ends(ends, b"\r\n")  # a CR at the very end is one by itself
+        self.ends = ends
         self._left -= len(data)
         return data
 
