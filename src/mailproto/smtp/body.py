@@ -113,9 +113,10 @@ class Outgoing:
     def take(self, data: bytes) -> bytes:
         """*data* as it goes on the wire; LocalProtocolError if it cannot."""
         if self._left is None:
-            if self.ends.policy is _REJECT:
+            policy = self.ends.policy
+            if policy is _REJECT:
                 self.ends = check_line_ends(self.ends, data)
-            else:
+            elif policy is _NORMALIZE:
                 data = self.ends.take(data)
             return self._stuffer.stuff(data)
         if len(data) > self._left:
@@ -133,6 +134,8 @@ class Outgoing:
             raise LocalProtocolError(f"{self._left} octets of the chunk are missing")
         if self._left is not None:
             return b""
+        if self.ends.policy is _KEEP:
+            return self._stuffer.end()
         check_line_ends(self.ends, b"\r\n")
         return self._stuffer.stuff(self.ends.end()) + self._stuffer.end()
 

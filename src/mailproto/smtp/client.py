@@ -141,10 +141,9 @@ class Client(ReplyReader):
             raise self._failure
         if isinstance(value, c.SmtpCommand):
             return self._send_command(value)
-        if isinstance(value, Chunk):
-            self._send_chunk(value)
-            return None
         match value:
+            case Chunk():
+                self._send_chunk(value)
             case End():
                 self._send_end()
             case c.Response() | c.Cancel():
