@@ -176,14 +176,15 @@ def stuff(conns: list[smtp.Client], bodies: list[bytes]) -> list[list[bytes]]:
 
 
 def stuff_row(scale: float) -> Row:
-    bodies = [message(seed, 20_000) for seed in range(max(20, int(400 * scale)))]
-    count = len(bodies)
+    count = max(20, int(400 * scale))
+    bodies = [message(seed, 20_000) for seed in range(count)]
     row = Row("smtp.stuff", "20 KB message", count, list(map(stuffed, bodies)), [
-        Contestant("mailproto", "bytes", lambda conns: stuff(conns, bodies),
-                   lambda got: list(map(b"".join, got)), lambda: sending(count)),
         Contestant("mailproto, dots only", "bytes", lambda conns: stuff(conns, bodies),
                    lambda got: list(map(b"".join, got)),
                    lambda: sending(count, newlines=smtp.Newlines.KEEP)),
+        Contestant("mailproto, line ends too", "bytes",
+                   lambda conns: stuff(conns, bodies),
+                   lambda got: list(map(b"".join, got)), lambda: sending(count)),
         Contestant("smtplib", "bytes", lambda peers: smtplib.stuff(peers, bodies),
                    list, lambda: smtplib.ready(count)),
     ], {"smtpproto": 1.8, "smtplib": 5, "aiosmtplib": 12})  # fmt: skip

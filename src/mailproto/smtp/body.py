@@ -112,17 +112,19 @@ class Outgoing:
 
     def take(self, data: bytes) -> bytes:
         """*data* as it goes on the wire; LocalProtocolError if it cannot."""
-        if self._left is not None and len(data) > self._left:
-            raise LocalProtocolError(f"only {self._left} octets of the chunk are left")
-        if self.ends.policy is _REJECT:
-            ends = check_line_ends(self.ends, data)
-            if self._last and self._left == len(data):
-                check_line_ends(ends, b"\r\n")  # a CR at the very end is one by itself
-            self.ends = ends
-        elif self._left is None:
-            data = self.ends.take(data)
         if self._left is None:
+            policy = self.ends.policy
+            if policy is _REJECT:
+                self.ends = check_line_ends(self.ends, data)
+            elif policy is _NORMALIZE:
+                data = self.ends.take(data)
             return self._stuffer.stuff(data)
+        if len(data) > self._left:
+            raise LocalProtocolError(f"only {self._left} octets of the chunk are left")
+        ends = check_line_ends(self.ends, data)
+        if self._last and self._left == len(data):
+            check_line_ends(ends, b"\r\n")  # a CR at the very end is one by itself
+        self.ends = ends
         self._left -= len(data)
         return data
 
@@ -132,6 +134,8 @@ class Outgoing:
             raise LocalProtocolError(f"{self._left} octets of the chunk are missing")
         if self._left is not None:
             return b""
+        if self.ends.policy is _KEEP:
+            return self._stuffer.end()
         check_line_ends(self.ends, b"\r\n")
         return self._stuffer.stuff(self.ends.end()) + self._stuffer.end()
 

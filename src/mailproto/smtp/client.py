@@ -515,7 +515,8 @@ class Client(ReplyReader):
             elif answer.ok and isinstance(command, c.Rcpt):
                 self._recipients.append(command.recipient)
         self._in_flight.popleft()
-        self._untaken = min(self._untaken, len(self._in_flight))  # it may come early
+        if self._untaken > len(self._in_flight):  # a refusal may come early
+            self._untaken -= 1
         if not command.plain:
             self._login = self._due = None
             self._extensions, self._body_said = [], False

@@ -129,9 +129,12 @@ class Server(ServerConnection[Said, Event, Reply]):
     def _grant(self, reply: Reply) -> bool:
         """Send *reply* if it just lets a transaction go on; whether it did."""
         asked, code = self._asked, reply.code
-        if not self._plain or self._failure is not None or self.trace is not None:
-            return False
-        if reply.enhanced is None and self._with_code(reply) is not reply:
+        if (
+            not self._plain
+            or self._failure is not None
+            or self.trace is not None
+            or (reply.enhanced is None and self._with_code(reply) is not reply)
+        ):
             return False
         if type(asked) is c.Data:
             if self._coming is not None or self._granted:
