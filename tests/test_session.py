@@ -172,3 +172,28 @@ def test_a_wait_given_up_amid_writing_loses_no_event() -> None:
         assert session.writes == 2
 
     asyncio.run(main())
+
+
+LARGE = bytes(_session.JOINED)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "written"),
+    [
+        ([], []),
+        ([b"a", b"b", b"c"], [b"abc"]),
+        ([b"a", LARGE, b"b", b"c"], [b"a", LARGE, b"bc"]),
+        ([LARGE, LARGE], [LARGE, LARGE]),
+        ([LARGE[:-1], b"a", b"b"], [LARGE[:-1] + b"a", b"b"]),
+    ],
+)
+def test_small_pieces_are_written_together(
+    pieces: list[bytes], written: list[bytes]
+) -> None:
+    found = list(_session.gathered(pieces))
+    assert found == written
+
+
+def test_a_large_piece_is_not_copied() -> None:
+    (found,) = _session.gathered([LARGE])
+    assert found is LARGE

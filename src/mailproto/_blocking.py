@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from ._async import AsyncSession
-from ._session import HANDSHAKE, READ_SIZE, Conn
+from ._session import HANDSHAKE, READ_SIZE, Conn, gathered
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -106,7 +106,7 @@ class Blocking(AsyncSession[Conn]):
     async def _write(self) -> bool:
         heard = False
         try:
-            for data in self.conn.data_to_send():
+            for data in gathered(self.conn.data_to_send()):
                 heard |= self._write_one(memoryview(data))
         except BaseException as error:
             self._abort(error)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -48,6 +48,7 @@ HIGH_WATER: Final = 262_144
 #: at each other would both wait for ever.  A server need not: one of two is enough, and
 #: a client that never reads could make it keep all that it sends.
 BACKLOG: Final = 67_108_864
+JOINED: Final = 16_384  # octets from which on a piece is written by itself
 UNCLAIMED: Final = 10_000  # events that nobody claimed and nobody fetched
 HANDSHAKE: Final = 30.0  # seconds; Postfix and Dovecot: 30 to 60
 GRACE: Final = 5.0  # seconds that connections get to end by themselves
@@ -276,6 +277,24 @@ class SessionCore(Generic[Conn]):
 def _handed(step: Relay, value: Any) -> Generator[Handed[Any], Any, None]:
     for one in (value,) if step.through is None else step.through(value):
         yield Handed(one)
+
+
+def gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same octets in few writes: what is large goes as it is, the rest together."""
+    small: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        large = len(piece) >= JOINED
+        if small and (large or size >= JOINED):
+            yield b"".join(small)
+            small, size = [], 0
+        if large:
+            yield piece
+        else:
+            small.append(piece)
+            size += len(piece)
+    if small:
+        yield b"".join(small)
 
 
 def one(command: Command[Any]) -> Flow[Any]:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 
 from ._async import AsyncSession
 from ._connection import Connection
-from ._session import GRACE, HANDSHAKE, HIGH_WATER, Conn, last_word
+from ._session import GRACE, HANDSHAKE, HIGH_WATER, Conn, gathered, last_word
 
 AnyConn = TypeVar("AnyConn", bound=Connection[Any, Any])
 _log = logging.getLogger(__name__)
@@ -89,8 +89,11 @@ class Session(AsyncSession[Conn], asyncio.Protocol):
 
     async def _write(self) -> bool:
         out = self.conn.data_to_send()
-        if out and not self._transport.is_closing():
-            self._transport.writelines(out)
+        if not self._transport.is_closing():
+            # Not writelines: in Python 3.12 to 3.12.8, 3.13 and 3.13.1 it does not tell
+            # that the peer does not read (CVE-2024-12254).
+            for piece in gathered(out):
+                self._transport.write(piece)
         if not self._writable.is_set():
             self._writing = True
             self._resume_reading()

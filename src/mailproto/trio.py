@@ -13,7 +13,7 @@ import trio
 
 from ._async import AsyncSession
 from ._connection import Connection
-from ._session import GRACE, HANDSHAKE, READ_SIZE, Conn, last_word
+from ._session import GRACE, HANDSHAKE, READ_SIZE, Conn, gathered, last_word
 
 AnyConn = TypeVar("AnyConn", bound=Connection[Any, Any])
 _log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class Session(AsyncSession[Conn]):
             if not self.conn.tls_due:
                 nursery.start_soon(self._read_on)
             try:
-                for data in out:
+                for data in gathered(out):
                     await self._stream.send_all(data)
             except BaseException as error:
                 self._closed = f"it was cut off by {error!r}"
