@@ -226,10 +226,11 @@ def test_what_is_ready_is_handed_over_as_ever(
     assert short.seen == long.seen
 
 
-def test_with_lines_that_must_be_short_nothing_is_read_ahead() -> None:
-    client = asking(*recipients(1), line=100)
+@pytest.mark.parametrize("limit", ["line", "reply"])
+def test_where_replies_must_be_short_none_is_read_ahead(limit: str) -> None:
+    client = asking(*recipients(1), **{limit: 100})
     client.receive_data(b"250 ok\r\n250 " + b"x" * 100 + b"\r\n")
     done, failure = events(client)
     assert done.ok
     assert isinstance(failure, LimitExceeded)
-    assert failure.limit == "line"
+    assert failure.limit == limit

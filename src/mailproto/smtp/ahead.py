@@ -33,7 +33,7 @@ def read_ahead(
 ) -> list[Ready]:
     """Replies to *calls*, the next one last; they end before the first odd one."""
     found: list[Ready] = []
-    if limits.line < MAX_LINE:
+    if min(limits.line, limits.reply) < MAX_LINE:
         return found
     moves, table, state = now.moves, now.dialect.table, now.state
     row = moves.get(state, {})
