@@ -139,6 +139,22 @@ def test_a_transaction_at_a_glance_is_that_of_its_parts() -> None:
     assert session.server.state is State.READY
 
 
+@pytest.mark.parametrize("kind", [smtp.Mail, smtp.Rcpt])
+def test_a_long_path_is_looked_at_closely(kind: type[smtp.Mail | smtp.Rcpt]) -> None:
+    def heard(path: str) -> object:
+        session = Session([], {"security": Security.CLEARTEXT}, traced=False)
+        session.hear(b"EHLO a\r\n", [])
+        if kind is smtp.Rcpt:
+            session.hear(b"MAIL FROM:<>\r\n", [Reply(250)])
+        session.seen.clear()
+        verb = "MAIL FROM" if kind is smtp.Mail else "RCPT TO"
+        session.hear(f"{verb}:<{path}>\r\n".encode(), [])
+        return session.seen[0]
+
+    assert heard(f"{LONG}@{LONG}.example") == kind(f"{LONG}@{LONG}.example")
+    assert isinstance(heard("x" * 250 + "@b.example"), Bad)  # RFC 5321 4.5.3.1.3: 256
+
+
 @pytest.mark.parametrize("limits", [{"command": 100}, {}])
 def test_where_verbs_have_other_classes_there_are_no_short_ways(
     limits: dict[str, int],
