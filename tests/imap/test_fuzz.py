@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -27,6 +26,7 @@ from mailproto._connection import Signal
 from mailproto.imap import Capabilities, Condition, Reply, Tagged
 from mailproto.testing import events
 from tests.imap.player import plain
+from tests.streams import cuts, stream_of
 
 # No STARTTLS: whether something stands behind it depends on how the bytes are cut, as
 # it must; test_server and test_client have it.
@@ -50,11 +50,6 @@ ODD = st.sampled_from([b"\r", b"\n", b"{3}", b"\0", b"\xff"]) | st.binary(max_si
 OFFER = Capabilities("IMAP4rev1", "IDLE", "LITERAL+", "AUTH=PLAIN", "SASL-IR")
 
 
-def stream_of(lines: list[bytes]) -> st.SearchStrategy[bytes]:
-    whole = st.sampled_from(lines).map(lambda line: line + b"\r\n")
-    return st.lists(whole | ODD, max_size=30).map(b"".join)
-
-
 def run(conn: Any, pieces: list[bytes], react: Callable[[Any], None]) -> list[Any]:
     got: list[Any] = []
     try:
@@ -72,12 +67,6 @@ def run(conn: Any, pieces: list[bytes], react: Callable[[Any], None]) -> list[An
         with pytest.raises(type(error)):
             conn.next_event()
     return plain(got)
-
-
-def cuts(data: bytes, positions: list[int]) -> list[bytes]:
-    edges = sorted({0, len(data), *(p % (len(data) + 1) for p in positions)})
-    pieces = [data[a:b] for a, b in pairwise(edges)]
-    return [piece for piece in pieces if piece]
 
 
 def serve(data: bytes, pieces: list[bytes], preauth: bool) -> list[Any]:
@@ -122,7 +111,7 @@ def serve(data: bytes, pieces: list[bytes], preauth: bool) -> list[Any]:
     return run(server, pieces, react)
 
 
-@given(stream_of(LINES), st.lists(st.integers(0, 999), max_size=6), st.booleans())
+@given(stream_of(LINES, ODD), st.lists(st.integers(0, 999), max_size=6), st.booleans())
 @settings(max_examples=300)
 def test_a_server_reads_anything(
     data: bytes, positions: list[int], preauth: bool
@@ -167,7 +156,7 @@ def ask(calls: list[Any], pieces: list[bytes]) -> list[Any]:
 
 @given(
     st.sampled_from(CALLS),
-    stream_of(SAID),
+    stream_of(SAID, ODD),
     st.lists(st.integers(0, 999), max_size=6),
     st.sampled_from([b"* OK hi\r\n", b"* PREAUTH [CAPABILITY IDLE] hi\r\n", b""]),
 )

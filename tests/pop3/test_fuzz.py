@@ -26,6 +26,7 @@ from mailproto import (
 from mailproto._connection import Signal
 from mailproto.pop3.historic import HISTORIC, Env, Last, XtndXmit
 from tests.pop3.strategies import commands
+from tests.streams import stream_of
 
 STATUS = [
     b"+OK", b"-ERR", b"+OK 2 320", b"-ERR [IN-USE] x", b"+ ", b"+ dGVzdA==", b"+ok",
@@ -43,11 +44,6 @@ LINES = [
     b"XTND XMIT", b".", b"..", b"", b"x" * 300, b"GET / HTTP/1.0",
 ]  # fmt: skip
 ODD = st.sampled_from([b"\r", b"\n", b".", b"\0", b"\xff"]) | st.binary(max_size=8)
-
-
-def stream_of(lines: list[bytes]) -> st.SearchStrategy[bytes]:
-    whole = st.sampled_from(lines).map(lambda line: line + b"\r\n")
-    return st.lists(whole | ODD).map(b"".join)
 
 
 def joined(got: list[Any]) -> list[Any]:
@@ -150,7 +146,7 @@ def cut(data: bytes, sizes: list[int]) -> list[bytes]:
 @settings(max_examples=300)
 @given(
     scripts,
-    stream_of(ANSWERS),
+    stream_of(ANSWERS, ODD, None),
     st.lists(st.integers(1, 30), max_size=12),
     st.booleans(),
 )
@@ -171,7 +167,7 @@ def test_a_client_and_any_bytes(
 
 @settings(max_examples=300)
 @given(
-    stream_of(LINES),
+    stream_of(LINES, ODD, None),
     st.lists(st.integers(1, 30), max_size=12),
     st.sampled_from([Security.CLEARTEXT, Security.OPTIONAL]),
     st.booleans(),

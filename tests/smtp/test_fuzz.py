@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -29,6 +28,7 @@ from mailproto.smtp import Bdat, Data, Ehlo, EhloData, Extension, Greeting, Repl
 from mailproto.testing import events
 from tests.smtp.player import plain
 from tests.smtp.strategies import commands
+from tests.streams import cuts, stream_of
 
 REPLIES = [
     b"220 mx", b"250 ok", b"250-mx", b"250 PIPELINING", b"250-SIZE 10", b"354 go",
@@ -57,11 +57,6 @@ OFFER = EhloData(
 )  # fmt: skip
 
 
-def stream_of(lines: list[bytes]) -> st.SearchStrategy[bytes]:
-    whole = st.sampled_from(lines).map(lambda line: line + b"\r\n")
-    return st.lists(whole | ODD, max_size=30).map(b"".join)
-
-
 def run(conn: Any, pieces: list[bytes], react: Callable[[Any], None]) -> list[Any]:
     got: list[Any] = []
     try:
@@ -80,12 +75,6 @@ def run(conn: Any, pieces: list[bytes], react: Callable[[Any], None]) -> list[An
         with pytest.raises(type(error)):
             conn.next_event()
     return [event for event in plain(got) if event is not PAUSED]
-
-
-def cuts(data: bytes, positions: list[int]) -> list[bytes]:
-    edges = sorted({0, len(data), *(p % (len(data) + 1) for p in positions)})
-    pieces = [data[a:b] for a, b in pairwise(edges)]
-    return [piece for piece in pieces if piece]
 
 
 def serve(data: bytes, pieces: list[bytes], lmtp: bool) -> list[Any]:
@@ -127,7 +116,7 @@ def serve(data: bytes, pieces: list[bytes], lmtp: bool) -> list[Any]:
     return run(server, pieces, react)
 
 
-@given(stream_of(LINES), st.lists(st.integers(0, 999), max_size=6))
+@given(stream_of(LINES, ODD), st.lists(st.integers(0, 999), max_size=6))
 @settings(max_examples=200)
 def test_a_server_reads_anything(data: bytes, positions: list[int]) -> None:
     whole = serve(data, [data], False)
@@ -166,7 +155,7 @@ def ask(calls: list[Any], pieces: list[bytes]) -> list[Any]:
 
 @given(
     st.sampled_from(CALLS),
-    stream_of(REPLIES),
+    stream_of(REPLIES, ODD),
     st.lists(st.integers(0, 999), max_size=6),
 )
 @settings(max_examples=200)
