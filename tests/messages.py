@@ -1,9 +1,9 @@
 """Made mail of many shapes, for tests that pass whole messages through something.
 
-MESSAGES keep to what every mail program must pass on untouched: a blank line ends the
-header, every line ends in CRLF, no line is longer than 2000 octets, and there is no
-NUL. ODD do not, so real servers and clients may mend or mar them; within this library
-they have to come out as they went in.
+MESSAGES and STRUCTURED keep to what every mail program must pass on untouched: a blank
+line ends the header, every line ends in CRLF, no line is longer than 2000 octets, and
+there is no NUL. ODD do not, so real servers and clients may mend or mar them; within
+this library they have to come out as they went in.
 
 The same bytes in every run: what looks random comes from a seed, and no clock is read.
 """
@@ -152,6 +152,70 @@ def _headers() -> dict[str, bytes]:
     }
 
 
+def _addresses() -> dict[str, bytes]:
+    """What an envelope tells."""
+    return {
+        "many addresses": _message(
+            "Many",
+            "text",
+            header=(
+                "Cc: " + ",\r\n ".join(f"N {n} <n{n}@cc.example>" for n in range(300)),
+            ),
+        ),
+        "every field of an envelope": _message(
+            "Re: Fields",
+            "text",
+            header=(
+                "Sender: The Secretary <secretary@sender.example>",
+                "Reply-To: Ada <ada@home.example>, charles@receiver.example",
+                "Cc: =?utf-8?Q?J=C3=BCrgen_=C3=96zt=C3=BCrk?= <j@cc.example>,",
+                '\t"=?utf-8?Q?no_word?=" <quoted@cc.example>, bare@cc.example',
+                "Bcc: Secret: spy@bcc.example;",
+                "In-Reply-To: <question@receiver.example>",
+                "References: <older@receiver.example> <question@receiver.example>",
+            ),
+        ),
+        "repeated field": _message(
+            "First", "text", header=("Comments: one", "Comments: two", "X-A: 1")
+        ),
+        "unknown fields": _message(
+            'Specials: " \\ { } ( ) % * [ ]',
+            "text",
+            header=('X-Quoted: "a\\b"', "X-Literal: {5}", "X-NIL: NIL"),
+        ),
+    }
+
+
+def _charsets() -> dict[str, bytes]:
+    """The same few words as they were written before UTF-8, and after."""
+    words = {
+        "iso-8859-2": ("Zażółć gęślą jaźń", "8bit"),
+        "koi8-r": ("Съешь ещё этих мягких булок", "base64"),
+        "windows-1252": ("“smart” – 5 €", "quoted-printable"),
+        "iso-2022-jp": ("こんにちは世界", "7bit"),
+        "gb18030": ("你好，世界", "8bit"),
+        "utf-16": ("two octets each", "base64"),
+    }
+
+    def body(text: str, charset: str, encoding: str) -> bytes:
+        octets = f"{text}\r\n".encode(charset)
+        match encoding:
+            case "base64":
+                return _base64(octets)
+            case "quoted-printable":
+                return encodestring(octets).removesuffix(b"\r\n")
+        return octets.removesuffix(b"\r\n")
+
+    return {
+        f"text in {charset}": _message(
+            f"Written in {charset}",
+            body(text, charset, encoding),
+            header=_mime(f'text/plain; charset="{charset}"', encoding),
+        )
+        for charset, (text, encoding) in words.items()
+    }
+
+
 def _mime_messages() -> dict[str, bytes]:
     """MIME: each transfer encoding, multiparts, messages in messages, big parts."""
     plain = _part("Plain text, 8 bit: naïve café, ½ €", ".")
@@ -216,15 +280,131 @@ def _mime_messages() -> dict[str, bytes]:
     }
 
 
+def _kinds_of_parts() -> dict[str, bytes]:
+    """MIME: what a structure tells besides the types of the parts."""
+    picture = _base64(bytes(range(256)) * 9)
+    inner = _message("Inner", "A message.", header=_mime("text/plain"))
+    middle = _message(
+        "Middle",
+        *_multipart("in", _part("text"), _part(inner, content="message/rfc822")),
+        header=_mime("multipart/mixed; boundary=in"),
+    )
+    report = _lines("Reporting-MTA: dns; a.example", "", "Action: failed", "")
+
+    def described(*fields: str) -> bytes:
+        return _lines(*fields, "", picture).removesuffix(b"\r\n")
+
+    def made(subtype: str, *parts: bytes, more: str = "") -> bytes:
+        header = _mime(f"multipart/{subtype}; boundary=seam{more}")
+        return _message(f"Of {subtype}", *_multipart("seam", *parts), header=header)
+
+    return {
+        "one part of every octet": _message(
+            "A picture", picture, header=_mime("image/png; name=x.png", "BASE64")
+        ),
+        "fields of a part": made(
+            "mixed",
+            described(
+                'Content-Type: image/png; name="a \\"quoted\\" name.png"',
+                "Content-Transfer-Encoding: base64",
+                "Content-ID: <part1@sender.example>",
+                "Content-Description: =?utf-8?Q?Ein_Gru=C3=9F?=",
+                "Content-MD5: Q2hlY2sgSW50ZWdyaXR5IQ==",
+                'Content-Disposition: attachment; filename="a file.png"; size=2304;',
+                ' modification-date="Tue, 14 May 2024 09:26:53 +0200"',
+                "Content-Language: de, en-GB",
+                "Content-Location: http://sender.example/a.png",
+            ),
+            _part("text", content="text/plain; format=flowed; delsp=yes"),
+        ),
+        "fields of the whole": _message(
+            "Whole",
+            "text",
+            header=(
+                *_mime("text/plain; charset=us-ascii", "7bit"),
+                "Content-Language: fr",
+                "Content-Location: note.txt",
+                "Content-Disposition: inline",
+                "Content-ID: <whole@sender.example>",
+            ),
+        ),
+        "parameters of RFC 2231": made(
+            "mixed",
+            described(
+                "Content-Type: image/png;",
+                " name*=utf-8'de'Gr%C3%BC%C3%9Fe.png",
+                "Content-Transfer-Encoding: base64",
+                "Content-Disposition: attachment;",
+                ' filename*0="a very long name";',
+                ' filename*1=" of a file.png"',
+            ),
+        ),
+        "multipart/related": made(
+            "related",
+            _part('<img src="cid:x">', content="text/html; charset=us-ascii"),
+            _part(picture, content="image/gif", encoding="base64"),
+            more='; type="text/html"; start="<x>"',
+        ),
+        "multipart/digest": made(
+            "digest", _lines("", inner), _lines("Content-Description: 2", "", middle)
+        ),
+        "multipart/report": made(
+            "report",
+            _part("It failed."),
+            _part(report, content="message/delivery-status", encoding="7bit"),
+            _part("Subject: x\r\n", content="text/rfc822-headers"),
+            more="; report-type=delivery-status",
+        ),
+        "multipart/signed": made(
+            "signed",
+            _part("Signed."),
+            _part(picture, content="application/pgp-signature", encoding="7bit"),
+            more='; micalg=pgp-sha256; protocol="application/pgp-signature"',
+        ),
+        "messages three deep": made("mixed", _part(middle, content="message/rfc822")),
+        "forwarded whole": _message(
+            "Fwd: Middle", middle, header=_mime("message/rfc822")
+        ),
+        "parts without a field, without a line": made(
+            "mixed", b"\r\ntext", _lines("Content-Type: text/html", ""), b"\r\n"
+        ),
+        "boundaries that begin alike": _message(
+            "Alike",
+            *_multipart(
+                "seam",
+                _part(
+                    *_multipart("seam2", _part("in"), _part("-- seam", "in, too")),
+                    content="multipart/mixed; boundary=seam2",
+                ),
+                _part("--", "out"),
+            ),
+            header=_mime("multipart/mixed; boundary=seam"),
+        ),
+        "types in capitals": made(
+            "Mixed",
+            _part("text", content="TEXT/PLAIN; CHARSET=US-ASCII", encoding="7BIT"),
+            _part(picture, content="APPLICATION/X-Odd+Type; A=B", encoding="Base64"),
+        ),
+        "ninety parts": made("mixed", *(_part(f"part {n}") for n in range(90))),
+        "text of 2 MB": _message("Long", *(f"{n:063}" for n in range(31_000))),
+    }
+
+
 MESSAGES: Mapping[str, bytes] = MappingProxyType(
     _plain() | _dots() | _headers() | _mime_messages()
 )
 """Name -> message."""
 
+STRUCTURED: Mapping[str, bytes] = MappingProxyType(
+    _addresses() | _charsets() | _kinds_of_parts()
+)
+"""Name -> message, as well: for those who read what is in it, header and parts."""
+
 ODD: Mapping[str, bytes] = MappingProxyType(
     {
         "empty": b"",
         "only CRLF": b"\r\n",
+        "no header": _lines("", "only a body"),
         "only a header": _lines("Subject: only a header", "From: ada@sender.example"),
         "line of 100000": _message("Endless", "d" * 100_000, ".", "end"),
         "no final CRLF": _message("Cut off", "the end")[:-2],
