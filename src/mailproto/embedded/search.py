@@ -135,8 +135,8 @@ def _in_field(name: str, text: str, candidate: Candidate) -> bool:
 _KEYS: Final[Mapping[type[s.Key], Callable[[Any, Candidate], bool]]] = {
     s.Word: lambda k, c: _WORDS[k.name](c),
     s.And: lambda k, c: all(matches(key, c) for key in k.keys),
-    s.Or: lambda k, c: matches(k.one, c) or matches(k.other, c),
-    s.Not: lambda k, c: not matches(k.key, c),
+    s.Or: lambda k, c: any(matches(key, c) for key in k.keys),
+    s.Not: lambda k, c: not matches(k.keys[0], c),
     s.Bcc: lambda k, c: _in_field("Bcc", k.text, c),
     s.Cc: lambda k, c: _in_field("Cc", k.text, c),
     s.From: lambda k, c: _in_field("From", k.text, c),

@@ -7,10 +7,10 @@ UID variant (6.4.8).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, Self, TypeVar
+from typing import Any, ClassVar, Final, Self, TypeVar
 
 from .._command import Chunk
 from .fetch import FetchData
@@ -36,7 +36,7 @@ from .items import (
 )
 from .responses import CopyUid, Expunged, LiteralBegins, Reply, SearchData
 from .results import Found, whole
-from .search import Key, check_keys, read_keys, write_keys
+from .search import LEAVES, Key, Leaf, check_keys, read_keys, write_keys
 from .tokens import Parameter, take_parameters, write_parameters
 from .verbs import ImapCommand, unchecked
 
@@ -149,6 +149,8 @@ class Search(ImapCommand[Found]):
 
     verb = b"SEARCH"
     uid_too = True
+    #: the keys with arguments that are read
+    known: ClassVar[Mapping[str, type[Leaf]]] = LEAVES
     keys: tuple[Key, ...]
     charset: str | None
     uid: bool
@@ -175,7 +177,7 @@ class Search(ImapCommand[Found]):
 
     @classmethod
     def read(cls, cursor: Cursor, verb: bytes) -> Self:
-        keys, charset = read_keys(cursor)
+        keys, charset = read_keys(cursor, cls.known)
         uid = verb[:4] == b"UID "
         if charset is None and cursor.data.isascii():
             return unchecked(cls, tuple(keys), None, uid)

@@ -59,7 +59,7 @@ from . import extensions as x
 from .codes import Capabilities, Code
 from .grammar import NumberSet
 from .replies import Condition, Reply
-from .search import Key, Messages
+from .search import Messages
 
 
 class State(Enum):
@@ -219,12 +219,11 @@ def uses_numbers(command: Command) -> bool:
     """Whether it names messages by their numbers."""
     if isinstance(command, c.OnMessages):
         return not command.by_uid
-    keys: list[Any] = list(command.keys) if isinstance(command, c.Search) else []
-    while keys:
-        key = keys.pop()
+    keys = list(command.keys) if isinstance(command, c.Search) else []
+    for key in keys:  # grows
         if isinstance(key, Messages):
             return True
-        keys += [part for part in key.arguments() if isinstance(part, Key)]
+        keys += key.keys
     return False
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
-from functools import cache
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self, TypeVar
 
 from .._command import Command
@@ -19,9 +18,9 @@ from .grammar import (
     inline,
     joined,
 )
+from .kinds import unchecked as unchecked
 from .tokens import Token, check_tokens, take_tokens, write_tokens
 
-K = TypeVar("K")
 R = TypeVar("R")
 
 _verb = re.compile(rb"(?:[Uu][Ii][Dd] (?=[%b]))?[%b]++" % (ATOM, ATOM))
@@ -75,21 +74,6 @@ class ImapCommand(Command[R]):
         """The server's answer, itself: the tagged Reply."""
         result: R = answer
         return result
-
-
-def unchecked(kind: type[K], *values: object) -> K:
-    """A *kind* with those fields, all of them, which have been checked by reading."""
-    made = kind.__new__(kind)
-    setters = _setters(kind)  # type: ignore[arg-type]  # classes are hashable
-    for setter, value in zip(setters, values, strict=True):
-        setter(made, value)
-    return made
-
-
-@cache
-def _setters(kind: type[Any]) -> list[Any]:
-    """What sets the fields of a frozen class.  There are as many as classes."""
-    return [getattr(kind, field.name).__set__ for field in fields(kind)]
 
 
 def verbs_of(*kinds: type[ImapCommand[Any]]) -> dict[bytes, type[ImapCommand[Any]]]:
