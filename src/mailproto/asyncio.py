@@ -11,11 +11,13 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from ._async import AsyncSession
 from ._connection import Connection
 from ._session import GRACE, HANDSHAKE, HIGH_WATER, Conn, gathered, last_word
+
+LINGER: Final = 0.05  # seconds for the last octets of those that are cut off
 
 AnyConn = TypeVar("AnyConn", bound=Connection[Any, Any])
 _log = logging.getLogger(__name__)
@@ -127,6 +129,7 @@ class Session(AsyncSession[Conn], asyncio.Protocol):
         except BaseException as error:
             self._closed = f"it was cut off by {error!r}"
             self._transport.abort()
+            self._lost.set()  # nobody tells while TLS has the transport
             raise
         if upgraded is None:  # the connection was lost amid the handshake
             raise ConnectionResetError("connection lost in the TLS handshake")
@@ -198,17 +201,18 @@ class Server:
     ) -> None:
         self._handler = handler
         self._max = max_connections
-        self._tasks: set[asyncio.Task[None]] = set()  # the loop keeps none alive
+        # The loop keeps no task alive.
+        self._sessions: dict[asyncio.Task[None], Session[Any]] = {}
         self.host: str
         self.port: int
 
     def connected(self, session: Session[Any]) -> None:
-        if len(self._tasks) >= self._max:
+        if len(self._sessions) >= self._max:
             session._transport.abort()
             return
         task = asyncio.get_running_loop().create_task(self._serve(session))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._sessions[task] = session
+        task.add_done_callback(self._sessions.pop)
 
     async def _serve(self, session: Session[Any]) -> None:
         async with session:
@@ -221,11 +225,16 @@ class Server:
                 await session.flush()
 
     async def drain(self, grace: float) -> None:
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=grace)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        if not self._sessions:
+            return
+        _, late = await asyncio.wait(self._sessions, timeout=grace)
+        for task in late:
+            task.cancel()
+        if late:  # what is written goes out; an answer to TLS's farewell may not come
+            _, late = await asyncio.wait(late, timeout=LINGER)
+        for task in late:
+            self._sessions[task]._transport.abort()
+        await asyncio.gather(*late, return_exceptions=True)
 
 
 class _Served(Session[Conn]):
