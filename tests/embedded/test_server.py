@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import imaplib
 import poplib
+import smtplib
 import socket
 import sqlite3
 import ssl
@@ -12,13 +14,15 @@ import threading
 from collections.abc import Callable
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mailproto import CommandFailed, pop3, sync
-from mailproto.embedded import MailServer
+from mailproto.embedded import MailServer, Origin
 from mailproto.embedded.certificate import make_certificate
 from mailproto.embedded.letters import LETTERS
+from mailproto.services import SERVICES, parse_url
 from tests.adapters import client_tls, server_tls
 from tests.test_adapters import read_line
 
@@ -182,6 +186,156 @@ def test_an_email_message_is_delivered_too() -> None:
             server.deliver(message, to="nobody")
 
 
+def test_the_envelope_and_its_origin_are_told_exactly() -> None:
+    with MailServer(cleartext=True) as server:
+        server.add_user("ann", "secret")
+        server.add_alias("info", "ann")
+        tls = server.client_context()
+        port = server.ports["submission"]
+        with smtplib.SMTP(server.host, port, "client.example", 20) as mail:
+            mail.starttls(context=tls)
+            mail.login("ann", "secret")
+            options = ["BODY=8BITMIME", "RET=HDRS", "ENVID=a+2Bb"]
+            mail.ehlo("client.example")
+            mail.mail("ann@example.org", options)
+            mail.rcpt("info@example.net", ["NOTIFY=NEVER"])
+            mail.rcpt("eve@example.net")
+            mail.data(b"Subject: hello\r\n\r\n.\r\n")
+            assert mail.sock is not None
+            address = mail.sock.getsockname()
+        (message,) = server.wait_for(1)
+        assert message.mail.argument() == "FROM:<ann@example.org> " + " ".join(options)
+        assert [rcpt.argument() for rcpt in message.rcpts] == [
+            "TO:<info@example.net> NOTIFY=NEVER",
+            "TO:<eve@example.net>",
+        ]
+        assert message.users == ("ann",)
+        assert message.origin == Origin(
+            "submission", "client.example", "ann", True, address
+        )
+        assert message.data == b"Subject: hello\r\n\r\n.\r\n"
+
+        with smtplib.LMTP(server.host, server.ports["lmtp"], "mta.example") as mta:
+            mta.sendmail("", ["ann@example.org"], b"Subject: 2\r\n\r\n")
+            assert mta.sock is not None
+            address = mta.sock.getsockname()
+        (found,) = server.wait_for(1, where=lambda message: message.sender == "")
+        assert found.origin == Origin("lmtp", "mta.example", peer=address)
+
+
+def test_what_was_told_before_tls_is_forgotten() -> None:
+    with MailServer(cleartext=True) as server:
+        with smtplib.SMTP(server.host, server.ports["smtp"], timeout=20) as mail:
+            mail.helo("before.example")
+            mail.ehlo("before.example")
+            mail.starttls(context=server.client_context())
+            mail.helo("after.example")
+            mail.sendmail("", "ann@example.org", "x")
+        (message,) = server.messages
+        assert (message.origin.helo, message.origin.tls) == ("after.example", True)
+
+
+def test_what_imap_appends_has_an_origin_too() -> None:
+    with MailServer() as server:
+        server.add_user("ann", "secret")
+        tls = server.client_context()
+        with imaplib.IMAP4_SSL(
+            server.host, server.ports["imaps"], ssl_context=tls
+        ) as mail:
+            mail.login("ann", "secret")
+            mail.append("INBOX", r"(\Seen)", "", b"Subject: x\r\n\r\n")
+        (filed,) = server.mailbox("ann")
+        assert filed.flags == ("\\Seen",)
+        origin = filed.message.origin
+        assert (origin.service, origin.login, origin.tls) == ("imaps", "ann", True)
+
+
+def test_waiting_for_some_of_the_messages() -> None:
+    with MailServer() as server:
+        for name in ("ann", "bob"):
+            server.add_user(name, "secret")
+        server.add_alias("info", "ann", "bob")
+        for number, to in enumerate(("ann@example.org", "info@example.org", "bob")):
+            server.deliver(b"Subject: %d\r\n\r\n" % number, to=to)
+
+        def subjects(**wanted: Any) -> list[str]:
+            return [each.email["Subject"] for each in server.wait_for(1, **wanted)]
+
+        assert subjects(to="Ann@example.org") == ["0"]
+        assert subjects(to="ann") == ["0", "1"]
+        assert subjects(to="info@example.org") == ["1"]
+        assert subjects(to="bob", where=lambda m: b"2" in m.data) == ["2"]
+        with pytest.raises(TimeoutError, match=r"^1 of 2 messages .*, and 2 others"):
+            server.wait_for(2, 0.01, to="ann@example.org")
+        with pytest.raises(TimeoutError, match=r"^3 of 4 messages .* seconds$"):
+            server.wait_for(4, timeout=0.01)
+
+
+def test_catch_all() -> None:
+    with MailServer(catch_all="ann", strangers=False) as server:
+        server.add_user("ann", "secret")
+        for name in ("smtp", "lmtp"):
+            kind = smtplib.LMTP if name == "lmtp" else smtplib.SMTP
+            with kind(server.host, server.ports[name], "client.example") as mail:
+                mail.sendmail("", "whoever@example.org", "Subject: x\n\n")
+        assert [message.users for message in server.messages] == [("ann",)] * 2
+
+
+def test_folders_of_a_user() -> None:
+    with MailServer() as server:
+        server.add_user("ann", "secret")
+        server.add_folder("ann", "Lists/python")
+        server.deliver(b"x", to="ann", folder="Sent", flags=["\\Seen"])
+        server.deliver(b"y", to="ann", folder="sent")
+        server.deliver(b"z", to="ann", folder="inbox")
+        assert server.folders("ann") == [
+            "INBOX",
+            "Lists",
+            "Lists/python",
+            "Sent",
+            "sent",
+        ]
+        (filed,) = server.mailbox("ann", "Sent")
+        assert (filed.uid, filed.flags) == (1, ("\\Seen",))
+        assert filed.message.data == b"x"
+        assert [each.message.data for each in server.mailbox("ann", "Inbox")] == [b"z"]
+        for look in (server.folders, server.mailbox):
+            with pytest.raises(KeyError, match="eve"):
+                look("eve")
+        with pytest.raises(KeyError, match="eve"):
+            server.add_folder("eve", "Sent")
+        with pytest.raises(ValueError, match="there is such a mailbox"):
+            server.add_folder("ann", "Sent")
+        server.clear()
+        assert "Sent" in server.folders("ann")
+
+
+def test_the_url_of_a_service() -> None:
+    with MailServer() as server:
+        port = server.ports["imaps"]
+        assert server.url("imaps", "ann") == f"imaps://ann@127.0.0.1:{port}"
+        url = parse_url(server.url("lmtp"))
+        assert (url.host, url.port) == (server.host, server.ports["lmtp"])
+        with pytest.raises(KeyError):
+            server.url("finger")
+        assert {*server.ports} <= {*SERVICES}
+
+
+def test_ipv6() -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("no IPv6 here")
+    with MailServer(host="::1") as server:
+        assert server.url("smtp") == f"smtp://[::1]:{server.ports['smtp']}"
+        with smtplib.SMTP("::1", server.ports["smtp"], "x.example") as mail:
+            mail.starttls(context=server.client_context())
+            mail.sendmail("", "ann@example.org", "x")
+        (message,) = server.messages
+        assert message.origin.peer is not None
+        assert message.origin.peer[0] == "::1"
+
+
 def test_async_with() -> None:
     async def main() -> None:
         async with MailServer() as server:
@@ -199,8 +353,9 @@ def test_a_port_that_is_taken_is_an_error_and_nothing_is_left_running() -> None:
     before = threading.active_count()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(OSError, match="in use"), MailServer(ports={"pop3": port}):
-            pass
+        server = MailServer(ports={"pop3": port})
+        with pytest.raises(OSError, match=f"pop3 cannot have port {port} of .* in use"):
+            server.start()
     assert threading.active_count() == before
 
 

@@ -36,7 +36,7 @@ class Session(Wire):
         store: Store,
         security: Security = Security.CLEARTEXT,
         dialect: smtp.Dialect = smtp.SMTP,
-        **options: bool,
+        **options: Any,
     ) -> None:
         limits = smtp.Limits(message=100_000_000)
         server = smtp.Server(security, dialect=dialect, limits=limits)
@@ -154,7 +154,7 @@ def test_a_large_message_is_not_held_in_memory(store: Store) -> None:
 class Broken(Store):
     """It is full."""
 
-    def deliver(self, *arguments: Any) -> list[int]:
+    def deliver(self, *arguments: Any, **options: Any) -> list[int]:
         raise sqlite3.OperationalError("database or disk is full")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mailproto.embedded.messages import NOWHERE, Origin, StoredMessage
 from mailproto.embedded.store import CHUNK, Store
 from mailproto.smtp import Mail, Notify, Other, Rcpt, Size
 from tests.messages import MESSAGES
@@ -224,14 +225,114 @@ def test_a_file_is_taken_whole(kept: Store, size: int) -> None:
 def test_whose_mail_it_is(kept: Store, recipient: str, user: str | None) -> None:
     for name in ("postmaster", "bob@example.org", "two words", "cat", "Cat"):
         kept.add_user(name, "secret")
-    assert kept.user_of(recipient) == user
+    assert kept.users_of(recipient) == (() if user is None else (user,))
 
 
 def test_who_waits_is_told_when_it_has_come(kept: Store) -> None:
-    assert kept.wait_for(0, 0)
-    assert not kept.wait_for(1, 0)
+    assert kept.wait_for(0, 0) == []
+    assert kept.wait_for(1, 0) == []
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(kept.wait_for, 2, 20)
         kept.deliver(b"x", ["ann"])
         kept.deliver(b"y", [])
-        assert waiting.result()
+        assert [message.data for message in waiting.result()] == [b"x", b"y"]
+
+
+def test_who_waits_for_some_is_not_told_of_others_nor_of_what_is_gone(
+    kept: Store,
+) -> None:
+    def wanted(message: StoredMessage) -> bool:
+        return b"!" in message.data
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(kept.wait_for, 2, 20, wanted)
+        kept.deliver(b"1!", ["ann"])
+        kept.delete(kept.listing("ann"))
+        kept.deliver(b"2", ["ann"])
+        for data in (b"3!", b"4!"):
+            kept.deliver(data, ["ann"])
+        assert [message.data for message in waiting.result()][-1] == b"4!"
+    assert [m.data for m in kept.wait_for(9, 0, wanted)] == [b"3!", b"4!"]
+
+
+def test_an_alias_stands_for_users(kept: Store) -> None:
+    kept.add_user("bob", "secret")
+    kept.add_alias("info", "ann", "bob@example.org", "ann")
+    kept.add_alias("sales@example.org", "info", "bob")
+    assert kept.users() == ("ann", "bob")
+    assert kept.users_of("info@example.com") == ("ann", "bob")
+    assert kept.users_of("Sales@Example.org") == ("ann", "bob")
+    assert kept.users_of("sales@example.com") == ()
+    kept.add_alias("info", "bob")  # instead
+    assert kept.users_of("INFO+x@example.com") == ("bob",)
+    assert kept.users_of("sales@example.org") == ("ann", "bob")
+
+
+@pytest.mark.parametrize(
+    ("name", "users", "error"),
+    [
+        ("", ["ann"], ValueError),
+        ("info", [], ValueError),
+        ("ann", ["ann"], ValueError),
+        ("info", ["ann", "eve"], KeyError),
+    ],
+)
+def test_an_alias_that_cannot_be(
+    kept: Store, name: str, users: list[str], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        kept.add_alias(name, *users)
+    assert kept.users_of("info@example.org") == ()
+
+
+def test_an_alias_is_no_user(kept: Store) -> None:
+    kept.add_alias("info", "ann")
+    with pytest.raises(ValueError, match="info is an alias"):
+        kept.add_user("info", "secret")
+    assert kept.password("info") is None
+
+
+def test_what_is_for_nobody_else_is_for_one_who_catches_it(kept: Store) -> None:
+    kept.catch_all = "bob"
+    assert kept.users_of("eve@example.org") == ()  # there is no such user as yet
+    kept.add_user("bob", "secret")
+    assert kept.users_of("eve@example.org") == ("bob",)
+    assert kept.users_of("ann@example.org") == ("ann",)
+
+
+def test_what_stands_behind_a_plus_is_for_the_reader(kept: Store) -> None:
+    assert kept.users_of("Ann+lists@example.org") == ("ann",)
+    assert kept.users_of('"+"@example.org') == ()
+    kept.add_user("ann+lists", "secret")
+    assert kept.users_of("ann+lists@example.org") == ("ann+lists",)
+
+
+def test_how_a_message_came_is_kept(kept: Store) -> None:
+    origin = Origin("imaps", "pc.example", "ann", True, ("::1", 40000))
+    kept.deliver(b"x", ["ann"], origin=origin)
+    kept.deliver(b"x", ["ann"])
+    assert [message.origin for message in kept.messages()] == [origin, NOWHERE]
+
+
+def test_a_mailbox_is_shown_with_flags(kept: Store) -> None:
+    kept.deliver(b"1", ["ann"], flags="\\Seen $Important")
+    kept.deliver(b"2", [])
+    kept.deliver(b"3", ["ann"])
+    first, third = kept.filed("ann")
+    assert (first.uid, third.uid) == (1, 2)
+    assert first.flags == ("\\Seen", "$Important")
+    assert third.flags == ()
+    assert [first.message, third.message] == kept.messages()[::2]
+    assert [each.unique for each in kept.listing("ann")] == [first.unique, third.unique]
+    with pytest.raises(KeyError, match="Trash"):
+        kept.filed("ann", "Trash")
+    with pytest.raises(KeyError, match="eve"):
+        kept.filed("eve")
+
+
+def test_a_file_of_another_version_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "mail.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 4711")
+    with pytest.raises(ValueError, match="version 4711"):
+        Store(path)

@@ -1,6 +1,6 @@
 """A mail server in one object: for tests, demos, development."""
 
+from .messages import FiledMessage, Origin, StoredMessage
 from .server import MailServer
-from .store import StoredMessage
 
-__all__ = ["MailServer", "StoredMessage"]
+__all__ = ["FiledMessage", "MailServer", "Origin", "StoredMessage"]

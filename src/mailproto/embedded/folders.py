@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Final
 
+from .messages import NOWHERE, Origin
 from .store import CHUNK, Store, add_letter, add_mailbox, add_message, prepared
 
 SEPARATOR: Final = "/"
@@ -96,9 +97,10 @@ def normal(name: str) -> str:
 
 
 class Folders:
-    """What *user* has in *store*."""
+    """What *user* has in *store*; what he appends has that *origin*."""
 
-    def __init__(self, store: Store, user: str) -> None:
+    def __init__(self, store: Store, user: str, origin: Origin = NOWHERE) -> None:
+        self._origin = origin
         self._store = store
         self._user = prepared(user)
 
@@ -308,7 +310,7 @@ class Folders:
         now = time.time()
         with self._store.transaction() as db:
             mailbox = self._open(db, name)
-            letter = add_letter(db, data, "FROM:<>", now)
+            letter = add_letter(db, data, "FROM:<>", now, self._origin)
             when = now if received is None else received
             uid = add_message(db, mailbox.id, letter, when, " ".join(flags))
         return mailbox.uidvalidity, uid

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import replace
 from tempfile import SpooledTemporaryFile
 from typing import Any, Final, TypeAlias
 
@@ -14,6 +15,7 @@ from ..imap.names import matcher
 from .fetch import Fetched, items_of, sets_seen
 from .folders import DELETED, SEEN, SEPARATOR, Folders, Opened, Refused, Row
 from .login import check_password, mechanisms
+from .messages import NOWHERE, Origin
 from .search import Candidate, matches
 from .smtp import SPOOLED
 from .store import Store
@@ -59,8 +61,10 @@ WRONG: Final = no("wrong name or password", imap.Code("AUTHENTICATIONFAILED"))
 class Imap(Talk):
     """One session on the mailboxes of a user."""
 
-    def __init__(self, conn: imap.Server, store: Store, host: str) -> None:
-        super().__init__(conn, store, host)
+    def __init__(
+        self, conn: imap.Server, store: Store, host: str, origin: Origin = NOWHERE
+    ) -> None:
+        super().__init__(conn, store, host, origin)
         self._conn: imap.Server = conn
         self._folders: Folders | None = None  # of who is logged in
         self._event: Any = None  # the command that is to be answered
@@ -72,6 +76,8 @@ class Imap(Talk):
         self._modseq = 0  # what is known of it
         self._uids: frozenset[int] = frozenset()
         self._recent: set[int] = set()  # of those, what no session knew before this
+
+    farewell = Reply(Condition.BYE, "closing down")
 
     @property
     def admitted(self) -> bool:
@@ -159,7 +165,8 @@ class Imap(Talk):
         return None
 
     def _enter(self, name: str) -> Reply:
-        self._folders = Folders(self._store, name)
+        origin = replace(self._origin, login=name, tls=self._conn.tls)
+        self._folders = Folders(self._store, name, origin)
         return ok("welcome")
 
     def _challenge(self, data: bytes) -> Said:

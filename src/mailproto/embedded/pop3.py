@@ -13,6 +13,7 @@ from .._command import Bad, Chunk, End
 from ..pop3 import Capability, Reply, ResponseCode, State
 from ..pop3.responses import Data
 from .login import check_password, mechanisms, secret_or_decoy
+from .messages import NOWHERE, Origin
 from .store import Entry, Store
 from .talk import Talk
 
@@ -74,11 +75,12 @@ class Pop3(Talk):
         conn: pop3.Server,
         store: Store,
         host: str,
+        origin: Origin = NOWHERE,
         *,
         tls_offered: bool = True,
         apop: bool = False,
     ) -> None:
-        super().__init__(conn, store, host)
+        super().__init__(conn, store, host, origin)
         self._conn: pop3.Server = conn
         self._tls_offered = tls_offered
         self._stamp = f"<{secrets.token_hex(8)}@{host}>" if apop else ""

@@ -8,11 +8,21 @@ from __future__ import annotations
 
 from typing import Final
 
+#: of the tables; to be raised with every change of them
+VERSION: Final = 1
+
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS users (
     name TEXT PRIMARY KEY,
     password TEXT NOT NULL
 );
+CREATE INDEX IF NOT EXISTS users_in_any_case ON users (name COLLATE NOCASE);
+CREATE TABLE IF NOT EXISTS aliases (
+    name TEXT NOT NULL,
+    user TEXT NOT NULL REFERENCES users (name)
+);
+CREATE INDEX IF NOT EXISTS aliases_by_name ON aliases (name);
+CREATE INDEX IF NOT EXISTS aliases_in_any_case ON aliases (name COLLATE NOCASE);
 -- An id is never used again (AUTOINCREMENT): an open session remembers those of what
 -- was deleted under it, and must not come upon another's mail there.
 CREATE TABLE IF NOT EXISTS mailboxes (
@@ -35,11 +45,12 @@ CREATE TABLE IF NOT EXISTS subscriptions (
     PRIMARY KEY (user, name)
 );
 -- What came, once, however many mailboxes it is in, and its envelope: the arguments of
--- MAIL and of the RCPTs, a line each.
+-- MAIL and of the RCPTs, a line each.  origin: a JSON array, Origin's fields.
 CREATE TABLE IF NOT EXISTS letters (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     received REAL NOT NULL,
     envelope TEXT NOT NULL,
+    origin TEXT NOT NULL,
     data BLOB NOT NULL
 );
 -- flags: words with a space between; recent: no session has been told of it.

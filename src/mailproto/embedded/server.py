@@ -12,47 +12,29 @@ It is not a production mail server.
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import ssl
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+import weakref
+from collections.abc import Callable, Iterable, Mapping
 from email import policy
 from email.message import EmailMessage
-from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
-from .. import asyncio as aio
-from .. import imap, pop3, smtp
-from .._command import Chunk, Closed
-from .._connection import Security
-from ..services import SERVICES
-from ..smtp import LMTP, Mail, Mailbox, Rcpt
+from ..services import SERVICES, MailUrl
+from ..smtp import Mail, Mailbox, Rcpt
 from .certificate import make_certificate
-from .imap import OFFERED, Imap
-from .login import mechanisms
-from .pop3 import Pop3
-from .smtp import Smtp
-from .store import Store, StoredMessage
-from .talk import Talk
+from .folders import Folders, Refused, normal
+from .messages import FiledMessage, StoredMessage
+from .serving import Options, Serving
+from .store import Store
 
-FLUSHED: Final = 262_144  # octets of messages that may wait to be written
 LOGIN_TIMEOUT: Final = 180.0  # seconds from the greeting to the log-in: Dovecot
 IDLE_TIMEOUT: Final = 600.0  # seconds between two commands: RFC 1939 3
-
-#: the services that run
-SERVED: Final = (
-    "smtp",
-    "submission",
-    "submissions",
-    "lmtp",
-    "pop3",
-    "pop3s",
-    "imap",
-    "imaps",
-)
 
 
 class MailServer:
@@ -60,10 +42,11 @@ class MailServer:
 
     Mail for ``name@anything`` is for the user *name*, whatever the domain.  The port
     "smtp" takes mail from anybody for anybody, unless *strangers* is false: then only
-    for users.  "submission" and "submissions" take it from who has logged in, "lmtp"
-    for users.  No mail ever leaves this server.
+    for users and their aliases.  "submission" and "submissions" take it from who has
+    logged in, "lmtp" for users.  With *catch_all*, the user of that name gets what is
+    for nobody else.  No mail ever leaves this server.
 
-    *path* keeps the mail in a file; else it is gone at the end.  *cleartext* lets
+    *path* keeps all of it in a file; else it is gone at the end.  *cleartext* lets
     passwords in without TLS, *apop* offers APOP.  *ports* gives a service a port of
     your choice; the others get free ones.  Without *tls* a certificate for localhost
     is made, and ``client_context`` trusts it.  *login_timeout* and *idle_timeout* are
@@ -80,78 +63,48 @@ class MailServer:
         cleartext: bool = False,
         apop: bool = False,
         strangers: bool = True,
+        catch_all: str | None = None,
         login_timeout: float = LOGIN_TIMEOUT,
         idle_timeout: float = IDLE_TIMEOUT,
     ) -> None:
-        unknown = set(ports or ()) - set(SERVED)
-        if unknown:
-            raise ValueError(f"no service here: {', '.join(sorted(unknown))}")
         self.host: Final = host
-        #: the ports, by the names of the services
+        #: the ports, by the names of the services; none before the start
         self.ports: dict[str, int] = {}
         #: the certificate in PEM, for clients that want a file; ``None``: it is yours
         self.ca_file: Path | None = None
-        self._wanted = dict(ports or {})
-        self._cleartext = cleartext
-        self._apop = apop
-        self._strangers = strangers
-        self._login_timeout = login_timeout
-        self._idle_timeout = idle_timeout
+        self._options = Options(
+            host,
+            dict(ports or {}),
+            cleartext,
+            apop,
+            strangers,
+            login_timeout,
+            idle_timeout,
+        )
         self._store = Store(path)
-        self._directory = tempfile.TemporaryDirectory(prefix="mailproto-")
-        self._tls = tls or self._make_context()
+        self._store.catch_all = catch_all
+        self._owner = os.getpid()
+        directory = tempfile.mkdtemp(prefix="mailproto-")
+        self._release = weakref.finalize(
+            self, _release, self._owner, directory, self._store
+        )
+        self._tls = tls or self._make_context(Path(directory))
+        self._serving = Serving(self._store, self._options, self._tls)
         self._used = False
         self._thread: threading.Thread | None = None
-        self._stop: Callable[[], object] = lambda: None
-        self._sessions: set[asyncio.Event] = set()  # each set when mail has changed
 
-    def _make_context(self) -> ssl.SSLContext:
-        certificate, key = make_certificate()
-        self.ca_file = Path(self._directory.name, "certificate.pem")
+    def _make_context(self, directory: Path) -> ssl.SSLContext:
+        names = dict.fromkeys(("localhost", "127.0.0.1", "::1", self.host))
+        certificate, key = make_certificate([*names])
+        self.ca_file = directory / "certificate.pem"
         self.ca_file.write_text(certificate)
-        key_file = Path(self._directory.name, "key.pem")
+        key_file = directory / "key.pem"
         key_file.touch(mode=0o600)
         key_file.write_text(key)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(self.ca_file, key_file)
         return context
-
-    # -- what is in it ---------------------------------------------------------
-
-    def add_user(self, name: str, password: str) -> None:
-        """Let *name* log in; mail for him or her is kept from now on."""
-        self._store.add_user(name, password)
-
-    def deliver(
-        self, message: bytes | EmailMessage, *, to: str, sender: str = ""
-    ) -> None:
-        """Put a message into the mailbox of *to*; KeyError: there is no such user."""
-        if isinstance(message, EmailMessage):
-            message = message.as_bytes(policy=policy.SMTP)
-        address = to if "@" in to else str(Mailbox.of(to, "localhost"))
-        self._store.deliver(message, [to], Mail(sender), [Rcpt(address)])
-
-    def wait_for(self, count: int, timeout: float = 10.0) -> list[StoredMessage]:
-        """All messages, as soon as there are *count* or more.
-
-        Raises TimeoutError if there are not within *timeout* seconds.  It blocks: from
-        a coroutine, ``await asyncio.to_thread(server.wait_for, 1)``.
-        """
-        if not self._store.wait_for(count, timeout):
-            there = len(self.messages)
-            what = f"{there} of {count} messages came within {timeout} seconds"
-            raise TimeoutError(what)
-        return self.messages
-
-    @property
-    def messages(self) -> list[StoredMessage]:
-        """All that there is, in the order in which it came."""
-        return self._store.messages()
-
-    def clear(self) -> None:
-        """Delete every message."""
-        self._store.clear()
 
     def client_context(self) -> ssl.SSLContext:
         """A context that verifies certificates, and trusts this server's."""
@@ -160,10 +113,136 @@ class MailServer:
             context.load_verify_locations(self.ca_file)
         return context
 
+    def url(self, service: str, user: str | None = None) -> str:
+        """Where a service is, as ``imaps://ann@127.0.0.1:40993``; no password is told.
+
+        Raises KeyError if there is no such service, or not yet.
+        """
+        port = self.ports[service]
+        known = SERVICES[service]
+        return str(MailUrl(known, self.host, port, name=user, scheme=service))
+
+    # -- who is there ----------------------------------------------------------
+
+    def add_user(self, name: str, password: str) -> None:
+        """Let *name* log in; mail for him or her is kept from now on."""
+        self._store.add_user(name, password)
+
+    def add_alias(self, name: str, *users: str) -> None:
+        """Mail for ``name@anything`` is for all of *users* from now on.
+
+        An alias may be one of *users*, and means those that it stands for now.  Raises
+        KeyError if there is no such user, ValueError if a user has that name.
+        """
+        self._store.add_alias(name, *users)
+
+    @property
+    def users(self) -> tuple[str, ...]:
+        """The names of all who can log in."""
+        return self._store.users()
+
+    # -- what is in it ---------------------------------------------------------
+
+    def deliver(
+        self,
+        message: bytes | EmailMessage,
+        *,
+        to: str,
+        sender: str = "",
+        folder: str = "INBOX",
+        flags: Iterable[str] = (),
+    ) -> None:
+        """Put a message into a mailbox of *to*, which is made if there is none.
+
+        *to* is a user, an alias or an address.  Raises KeyError: that is nobody's here.
+        """
+        if isinstance(message, EmailMessage):
+            message = message.as_bytes(policy=policy.SMTP)
+        users = self._store.users_of(to)
+        if not users:
+            raise KeyError(to)
+        mailbox = normal(folder)
+        for user in users:
+            if mailbox not in self.folders(user):
+                self.add_folder(user, mailbox)
+        address = to if "@" in to else str(Mailbox.of(to, "localhost"))
+        self._store.deliver(
+            message,
+            users,
+            Mail(sender),
+            [Rcpt(address)],
+            mailbox=mailbox,
+            flags=" ".join(flags),
+        )
+
+    def wait_for(
+        self,
+        count: int,
+        timeout: float = 10.0,
+        *,
+        to: str | None = None,
+        where: Callable[[StoredMessage], bool] | None = None,
+    ) -> list[StoredMessage]:
+        """All messages, as soon as there are *count* or more.
+
+        Only those count that have *to* among their recipients or users, and for which
+        *where* is true.  Raises TimeoutError if there are not enough within *timeout*
+        seconds.  It blocks: from a coroutine, ``await
+        asyncio.to_thread(server.wait_for, 1)``.
+        """
+
+        def wanted(message: StoredMessage) -> bool:
+            return (to is None or message.is_to(to)) and (
+                where is None or bool(where(message))
+            )
+
+        found = self._store.wait_for(count, timeout, wanted)
+        if len(found) < count:
+            there = len(self.messages)
+            what = f"{len(found)} of {count} messages came within {timeout} seconds"
+            others = f", and {there - len(found)} others" if there > len(found) else ""
+            raise TimeoutError(what + others)
+        return found
+
+    @property
+    def messages(self) -> list[StoredMessage]:
+        """All that there is, in the order in which it came."""
+        return self._store.messages()
+
+    def mailbox(self, user: str, folder: str = "INBOX") -> list[FiledMessage]:
+        """What is in a mailbox, with flags, by UID; KeyError: there is none."""
+        return self._store.filed(user, normal(folder))
+
+    def folders(self, user: str) -> list[str]:
+        """The names of the mailboxes of *user*, sorted; KeyError: there is nobody."""
+        if self._store.password(user) is None:
+            raise KeyError(user)
+        tree = Folders(self._store, user).tree()
+        return [folder.name for folder in tree if folder.selectable]
+
+    def add_folder(self, user: str, name: str) -> None:
+        """Make a mailbox, and those above it; ``/`` stands between the parts.
+
+        Raises KeyError if there is no such user, ValueError if it cannot be made.
+        """
+        if self._store.password(user) is None:
+            raise KeyError(user)
+        try:
+            Folders(self._store, user).create(name)
+        except Refused as refused:
+            raise ValueError(str(refused)) from None
+
+    def clear(self) -> None:
+        """Delete every message; users, aliases and mailboxes stay."""
+        self._store.clear()
+
     # -- start and stop --------------------------------------------------------
 
     def start(self) -> None:
-        """Listen, in a thread of its own; returns when it does.  Once only."""
+        """Listen, in a thread of its own; returns when it does.  Once only.
+
+        Raises OSError if a port cannot be had.
+        """
         if self._used:
             raise RuntimeError("a MailServer is started once: make another")
         self._used = True
@@ -172,7 +251,7 @@ class MailServer:
 
         def run() -> None:
             try:
-                asyncio.run(self._main(ready))
+                asyncio.run(self._serving.run(ready.set))
             except BaseException as error:
                 failure.append(error)
                 ready.set()
@@ -181,17 +260,22 @@ class MailServer:
         self._thread.start()
         ready.wait()
         if failure:
-            self.stop()
+            self._thread.join()
+            self._release()
             raise failure[0]
+        self.ports.update(self._serving.ports)
 
     def stop(self) -> None:
-        """Listen no more, and let go of everything."""
-        if self._thread is not None:
-            self._stop()
+        """Listen no more, and let go of everything; what is being answered, will be.
+
+        In a process that was forked from the server's own, it does nothing.
+        """
+        if self._owner != os.getpid():
+            return
+        if self._thread is not None and self._thread.is_alive():
+            self._serving.stop()
             self._thread.join()
-            self._thread = None
-        self._store.close()
-        self._directory.cleanup()
+        self._release()
 
     def __enter__(self) -> Self:
         self.start()
@@ -207,122 +291,9 @@ class MailServer:
     async def __aexit__(self, *error: object) -> None:
         await asyncio.to_thread(self.stop)
 
-    async def _main(self, ready: threading.Event) -> None:
-        over = asyncio.Event()
-        async with AsyncExitStack() as stack:
-            for name in SERVED:
-                server = await stack.enter_async_context(
-                    aio.serve(
-                        partial(self._machine, name),
-                        partial(self._serve, name),
-                        host=self.host,
-                        port=self._wanted.get(name, 0),
-                        tls=self._tls,
-                        grace=0.5,
-                    )
-                )
-                self.ports[name] = server.port
-            loop = asyncio.get_running_loop()
-            self._stop = partial(loop.call_soon_threadsafe, over.set)
-            wake = partial(loop.call_soon_threadsafe, self._wake)
-            self._store.watchers.add(wake)
-            stack.callback(self._store.watchers.discard, wake)
-            ready.set()
-            await over.wait()
 
-    def _wake(self) -> None:
-        for woken in self._sessions:
-            woken.set()
-
-    # -- protocols -------------------------------------------------------------
-
-    def _machine(self, name: str) -> Any:
-        """A connection of the service *name*, as yet without a word."""
-        security = SERVICES[name].security
-        if security is not Security.IMPLICIT:
-            security = Security.CLEARTEXT if self._cleartext else Security.OPTIONAL
-        match name:
-            case "lmtp":
-                return smtp.Server(security, dialect=LMTP)
-            case "pop3" | "pop3s":
-                return pop3.Server(security)
-            case "imap" | "imaps":
-                return imap.Server(security, offer=_IMAP)
-        return smtp.Server(security)
-
-    def _talk(self, name: str, conn: Any) -> Talk:
-        match name:
-            case "pop3" | "pop3s":
-                return Pop3(conn, self._store, "localhost", apop=self._apop)
-            case "imap" | "imaps":
-                return Imap(conn, self._store, "localhost")
-        return Smtp(
-            conn,
-            self._store,
-            "localhost",
-            strangers=self._strangers and name != "lmtp",
-            closed=name.startswith("submission"),
-        )
-
-    async def _serve(self, name: str, session: aio.Session[Any]) -> None:
-        conn = session.conn
-        talk = self._talk(name, conn)
-        clock = asyncio.get_running_loop().time
-        woken = asyncio.Event()
-        self._sessions.add(woken)
-        try:
-            conn.send(talk.greeting())
-            async with asyncio.timeout(self._login_timeout) as patience:
-                next_event = partial(self._next, session, talk, woken)
-                while not isinstance(event := await next_event(), Closed):
-                    waiting = 0
-                    for value in talk.handle(event):
-                        conn.send(value)
-                        waiting += _weight(value)
-                        if waiting >= FLUSHED:
-                            await session.flush()
-                            patience.reschedule(clock() + self._idle_timeout)
-                            waiting = 0
-                    if talk.admitted:
-                        patience.reschedule(clock() + self._idle_timeout)
-        finally:
-            self._sessions.discard(woken)
-            talk.close()
-
-    async def _next(
-        self, session: aio.Session[Any], talk: Talk, woken: asyncio.Event
-    ) -> Any:
-        """The next event; to a client that listens, news are told meanwhile."""
-        while talk.listening:
-            event = asyncio.ensure_future(session.next_event())
-            changed = asyncio.ensure_future(woken.wait())
-            try:
-                await asyncio.wait(
-                    {event, changed}, return_when=asyncio.FIRST_COMPLETED
-                )
-            finally:
-                changed.cancel()
-                if not event.done():
-                    event.cancel()
-                await asyncio.wait({event, changed})
-            if not event.cancelled():
-                return event.result()
-            woken.clear()
-            for value in talk.news():
-                session.conn.send(value)
-            await session.flush()
-        return await session.next_event()
-
-
-def _weight(value: Any) -> int:
-    """About how many octets of a message it has; the rest is small."""
-    if isinstance(value, Chunk):
-        return len(value.data)
-    if isinstance(value, imap.FetchData):
-        return sum(len(v) for v in value.items.values() if isinstance(v, bytes))
-    return 0
-
-
-_IMAP: Final = imap.Capabilities(
-    *OFFERED, *(f"AUTH={name}" for name in mechanisms(cleartext_refused=False))
-)
+def _release(owner: int, directory: str, store: Store) -> None:
+    """Let go of what a server has, unless it is another process's."""
+    if owner == os.getpid():
+        store.close()
+        shutil.rmtree(directory, ignore_errors=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from tempfile import SpooledTemporaryFile
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from .. import smtp
 from .._command import Bad, Chunk, End
 from ..smtp import EnhancedCode, Extension, Reply
 from .login import mechanisms
+from .messages import NOWHERE, Origin
 from .store import Store
 from .talk import Talk
 
@@ -48,11 +50,12 @@ class Smtp(Talk):
         conn: smtp.Server,
         store: Store,
         host: str,
+        origin: Origin = NOWHERE,
         *,
         strangers: bool = True,
         closed: bool = False,
     ) -> None:
-        super().__init__(conn, store, host)
+        super().__init__(conn, store, host, origin)
         self._conn: smtp.Server = conn
         self._strangers = strangers
         self._closed = closed
@@ -62,6 +65,8 @@ class Smtp(Talk):
         self._full = False  # there was no room for some of it
         # What has come of the message.  ``close`` closes it, or the next MAIL.
         self._draft = SpooledTemporaryFile(SPOOLED)  # noqa: SIM115
+
+    farewell = Reply(421, "closing down", EnhancedCode(4, 3, 2))
 
     @property
     def admitted(self) -> bool:
@@ -84,7 +89,8 @@ class Smtp(Talk):
                 yield from self._end()
             case Bad(hint=hint):
                 yield hint
-            case smtp.Ehlo() | smtp.Lhlo():
+            case smtp.Ehlo(domain=name) | smtp.Lhlo(domain=name):
+                self._origin = replace(self._origin, helo=name)
                 yield smtp.EhloData(self._host, tuple(self._offers()))
             case smtp.Auth(mechanism=mechanism, initial=initial):
                 yield self._begin_login(mechanism, initial)
@@ -106,10 +112,12 @@ class Smtp(Talk):
     def _besides(self, command: Any) -> Reply:
         match command:
             case smtp.StartTls():
+                self._origin = replace(self._origin, helo="", login=None)
                 return Reply(220, "TLS", EnhancedCode(2, 0, 0))
             case smtp.Quit():
                 return Reply(221, "bye", EnhancedCode(2, 0, 0))
-            case smtp.Helo():
+            case smtp.Helo(domain=name):
+                self._origin = replace(self._origin, helo=name)
                 return Reply(250, self._host)
             case smtp.Help():
                 return Reply(214, "a server for tests: mail stays here")
@@ -138,6 +146,7 @@ class Smtp(Talk):
         return smtp.Challenge(data)
 
     def _welcome(self, name: str) -> Reply:
+        self._origin = replace(self._origin, login=name)
         return Reply(235, "welcome", EnhancedCode(2, 7, 0))
 
     def _wrong(self) -> Reply:
@@ -157,7 +166,7 @@ class Smtp(Talk):
 
     def _recipient(self, rcpt: smtp.Rcpt) -> Reply:
         known = self._strangers or rcpt.recipient == "Postmaster"  # RFC 5321 4.5.1
-        if not known and self._store.user_of(rcpt.recipient) is None:
+        if not known and not self._store.users_of(rcpt.recipient):
             return _NOBODY
         self._rcpts.append(rcpt)
         return Reply(250, "OK", EnhancedCode(2, 1, 5))
@@ -175,11 +184,13 @@ class Smtp(Talk):
             yield Reply(250, "and the rest?", EnhancedCode(2, 0, 0))
             return
         answer = Reply(250, "it is kept", EnhancedCode(2, 0, 0))
-        found = [self._store.user_of(rcpt.recipient) for rcpt in self._rcpts]
-        users = dict.fromkeys(filter(None, found))
+        origin = replace(self._origin, tls=self._conn.tls)
+        users: dict[str, None] = {}
+        for rcpt in self._rcpts:
+            users.update(dict.fromkeys(self._store.users_of(rcpt.recipient)))
         try:
             if not self._full:
-                self._store.deliver(self._draft, users, self._mail, self._rcpts)
+                self._store.deliver(self._draft, users, self._mail, self._rcpts, origin)
         except (sqlite3.Error, OSError):
             self._full = True
         if self._full:

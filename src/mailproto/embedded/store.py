@@ -6,21 +6,21 @@ the disk.  Any thread may call.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from email import message_from_bytes, policy
-from email.message import EmailMessage
+from dataclasses import astuple, dataclass
 from os import PathLike
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from ..sasl import saslprep
 from ..smtp import Mail, Mailbox, Rcpt
-from .schema import SCHEMA
+from .messages import NOWHERE, FiledMessage, Origin, StoredMessage
+from .schema import SCHEMA, VERSION
 
 CHUNK: Final = 65536  # octets of a message that are read at once
 
@@ -35,34 +35,6 @@ class Entry:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoredMessage:
-    """A message as it was received: its octets, and its envelope with all parameters.
-
-    *users* are those in whose mailboxes it is, if there is anybody of that name here.
-    """
-
-    data: bytes = field(repr=False)
-    mail: Mail
-    rcpts: tuple[Rcpt, ...]
-    users: tuple[str, ...]
-    received: float  #: seconds since 1970
-
-    @property
-    def sender(self) -> str:
-        """``""`` is the null path."""
-        return self.mail.sender
-
-    @property
-    def recipients(self) -> tuple[str, ...]:
-        return tuple(rcpt.recipient for rcpt in self.rcpts)
-
-    @property
-    def email(self) -> EmailMessage:
-        """The message, parsed."""
-        return message_from_bytes(self.data, policy=policy.default)
-
-
 class Store:
     """Users, their mailboxes, and what is in these.
 
@@ -70,6 +42,8 @@ class Store:
     """
 
     def __init__(self, path: str | PathLike[str] | None = None) -> None:
+        #: who gets the mail that is for nobody else here
+        self.catch_all: str | None = None
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         #: called, in any thread, whenever something may have changed
@@ -80,12 +54,24 @@ class Store:
             check_same_thread=False,
             isolation_level=None,
         )
-        if path is not None:
+        try:
+            self._prepare(on_disk=path is not None)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _prepare(self, *, on_disk: bool) -> None:
+        if on_disk:
             # What is committed outlives the process, and the machine.
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA foreign_keys = ON")
-        self._db.executescript(SCHEMA)
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version not in (0, VERSION):
+            raise ValueError(f"the file has tables of version {version}, not {VERSION}")
+        if version == 0:  # in one go: each step by itself would wait for the disk
+            made = f"PRAGMA user_version = {VERSION}"
+            self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA}; {made}; COMMIT")
 
     def close(self) -> None:
         with self._lock:
@@ -124,13 +110,43 @@ class Store:
         if not name or not password:
             raise ValueError("neither name nor password may be empty")
         with self.transaction() as db:
+            if _targets(db, name, "BINARY"):
+                raise ValueError(f"{name} is an alias")
             db.execute(
                 "INSERT INTO users VALUES (?, ?) "
                 "ON CONFLICT (name) DO UPDATE SET password = excluded.password",
                 (name, password),
             )
-            if find_inbox(db, name) is None:
+            if find_mailbox(db, name) is None:
                 add_mailbox(db, name, "INBOX")
+
+    def add_alias(self, name: str, *users: str) -> None:
+        """Mail for *name* is for all of *users* from now on, and for no others.
+
+        What stands for users already, an alias or an address, may be one of *users*.
+        Raises KeyError if there is no such user, ValueError if *name* is one, or empty.
+        """
+        name = prepared(name)
+        if not name or not users:
+            raise ValueError("an alias has a name, and users that it stands for")
+        with self.transaction() as db:
+            if _user(db, name, "BINARY") is not None:
+                raise ValueError(f"{name} is a user")
+            found: dict[str, None] = {}
+            for user in users:
+                meant = _meant(db, user)
+                if not meant:
+                    raise KeyError(user)
+                found.update(dict.fromkeys(meant))
+            db.execute("DELETE FROM aliases WHERE name = ?", (name,))
+            rows = [(name, user) for user in found]
+            db.executemany("INSERT INTO aliases (name, user) VALUES (?, ?)", rows)
+
+    def users(self) -> tuple[str, ...]:
+        """The names of all, in the order in which they were added."""
+        with self._lock:
+            rows = self._db.execute("SELECT name FROM users ORDER BY rowid").fetchall()
+        return tuple(name for (name,) in rows)
 
     def password(self, name: str) -> str | None:
         """The password of *name*, prepared; ``None``: there is no such user."""
@@ -140,29 +156,20 @@ class Store:
             ).fetchone()
         return None if row is None else row[0]
 
-    # -- messages --------------------------------------------------------------
-
-    def user_of(self, recipient: str) -> str | None:
+    def users_of(self, recipient: str) -> tuple[str, ...]:
         """Whose mail it is that comes for that address: *name* has name@anything.
 
         The whole address may be a name too.  Upper and lower case are the same, unless
-        there are two who differ by it.
+        there are two who differ by it.  What stands behind a ``+`` (RFC 5233) is for
+        the reader, unless somebody has just that name.
         """
-        names = [recipient]
-        if "@" in recipient:
-            names.append(Mailbox.read(recipient).name)
         with self._lock:
-            for collation in ("BINARY", "NOCASE"):
-                for name in map(prepared, names):
-                    row = self._db.execute(
-                        f"SELECT name FROM users WHERE name = ? COLLATE {collation} "
-                        "ORDER BY name",
-                        (name,),
-                    ).fetchone()
-                    if row is not None:
-                        found: str = row[0]
-                        return found
-        return None
+            meant = _meant(self._db, recipient)
+            if not meant and self.catch_all is not None:
+                meant = _meant(self._db, self.catch_all)
+        return meant
+
+    # -- messages --------------------------------------------------------------
 
     def deliver(
         self,
@@ -170,28 +177,56 @@ class Store:
         users: Iterable[str],
         mail: Mail | None = None,
         rcpts: Sequence[Rcpt] = (),
+        origin: Origin = NOWHERE,
+        *,
+        mailbox: str = "INBOX",
+        flags: str = "",
     ) -> list[int]:
-        """Put *data* into the INBOX of each of *users*; its UIDs there.
+        """Put *data* into that mailbox of each of *users*; its UIDs there.
 
-        Of a file, all is taken.  With nobody for it, the message is kept all the same.
-        Returns when the store has it.  Raises KeyError if there is no such user.
+        *flags* are words with a space between.  Of a file, all is taken.  With nobody
+        for it, the message is kept all the same.
+        Returns when the store has it.  Raises KeyError if there is no such user, or
+        mailbox.
         """
         envelope = "\n".join(each.argument() for each in (mail or Mail(""), *rcpts))
         now = time.time()
         with self.transaction() as db:
-            letter = add_letter(db, data, envelope, now)
-            return [_add_to_inbox(db, user, letter, now) for user in users]
+            letter = add_letter(db, data, envelope, now, origin)
+            uids = []
+            for user in users:
+                where = find_mailbox(db, prepared(user), mailbox)
+                if where is None:
+                    raise KeyError(user if mailbox == "INBOX" else mailbox)
+                uids.append(add_message(db, where, letter, now, flags))
+        return uids
 
-    def wait_for(self, count: int, timeout: float) -> bool:
-        """Whether there are *count* messages or more, within so many seconds."""
+    def wait_for(
+        self,
+        count: int,
+        timeout: float,
+        where: Callable[[StoredMessage], bool] = lambda _: True,
+    ) -> list[StoredMessage]:
+        """The messages for which *where* holds, once there are *count* of them.
 
-        def there() -> bool:
-            found = self._db.execute("SELECT count(*) FROM letters").fetchone()
-            enough: bool = found[0] >= count
-            return enough
+        If there are not within so many seconds, those that there are.
+        """
+        found: dict[int, StoredMessage | None] = {}  # None: another than is wanted
+
+        def enough() -> bool:
+            there = self._db.execute("SELECT id FROM letters ORDER BY id").fetchall()
+            letters = [letter for (letter,) in there]
+            for gone in found.keys() - set(letters):
+                del found[gone]
+            for letter in letters:
+                if letter not in found:
+                    message = self._stored(letter)
+                    found[letter] = message if where(message) else None
+            return sum(message is not None for message in found.values()) >= count
 
         with self._changed:
-            return self._changed.wait_for(there, timeout)
+            self._changed.wait_for(enough, timeout)
+        return [message for message in found.values() if message is not None]
 
     def listing(self, user: str) -> list[Entry]:
         """What is in the INBOX of *user*, oldest first."""
@@ -233,28 +268,48 @@ class Store:
     def messages(self) -> list[StoredMessage]:
         """All that there is, in the order in which it came."""
         with self._lock:
-            letters = self._db.execute(
-                "SELECT id, data, envelope, received FROM letters ORDER BY id"
+            letters = self._db.execute("SELECT id FROM letters ORDER BY id").fetchall()
+            return [self._stored(letter) for (letter,) in letters]
+
+    def filed(self, user: str, mailbox: str = "INBOX") -> list[FiledMessage]:
+        """What is in that mailbox, by UID; KeyError: there is no such user, or none."""
+        with self._lock:
+            where = find_mailbox(self._db, prepared(user), mailbox)
+            if where is None:
+                there = find_mailbox(self._db, prepared(user)) is not None
+                raise KeyError(mailbox if there else user)
+            rows = self._db.execute(
+                "SELECT uid, uidvalidity || '.' || uid, flags, received, letter "
+                "FROM messages JOIN mailboxes ON mailboxes.id = mailbox "
+                "WHERE mailbox = ? ORDER BY uid",
+                (where,),
             ).fetchall()
-            owners: dict[int, list[str]] = {}
-            for letter, user in self._db.execute(
-                "SELECT DISTINCT letter, user FROM messages "
-                "JOIN mailboxes ON mailboxes.id = mailbox ORDER BY messages.id"
-            ):
-                owners.setdefault(letter, []).append(user)
-        found = []
-        for letter, data, envelope, received in letters:
-            mail, *rcpts = envelope.split("\n")
-            found.append(
-                StoredMessage(
-                    data,
-                    Mail.read(mail.encode()),
-                    tuple(Rcpt.read(rcpt.encode()) for rcpt in rcpts),
-                    tuple(owners.get(letter, ())),
-                    received,
+            return [
+                FiledMessage(
+                    uid, unique, tuple(flags.split()), received, self._stored(letter)
                 )
-            )
-        return found
+                for uid, unique, flags, received, letter in rows
+            ]
+
+    def _stored(self, letter: int) -> StoredMessage:
+        data, envelope, received, origin = self._db.execute(
+            "SELECT data, envelope, received, origin FROM letters WHERE id = ?",
+            (letter,),
+        ).fetchone()
+        owners = self._db.execute(
+            "SELECT user FROM messages JOIN mailboxes ON mailboxes.id = mailbox "
+            "WHERE letter = ? ORDER BY messages.id",
+            (letter,),
+        ).fetchall()
+        mail, *rcpts = envelope.split("\n")
+        return StoredMessage(
+            data,
+            Mail.read(mail.encode()),
+            tuple(Rcpt.read(rcpt.encode()) for rcpt in rcpts),
+            tuple(dict.fromkeys(user for (user,) in owners)),
+            received,
+            _read_origin(origin),
+        )
 
     def clear(self) -> None:
         """Delete every message; UIDs go on from where they were."""
@@ -285,19 +340,66 @@ def prepared(text: str) -> str:
         return text
 
 
+def _user(db: sqlite3.Connection, name: str, collation: str) -> str | None:
+    row = db.execute(
+        f"SELECT name FROM users WHERE name = ? COLLATE {collation} ORDER BY name",
+        (name,),
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def _targets(db: sqlite3.Connection, name: str, collation: str) -> tuple[str, ...]:
+    """The users that the alias *name* stands for."""
+    rows = db.execute(
+        f"SELECT user FROM aliases WHERE name = ? COLLATE {collation} ORDER BY rowid",
+        (name,),
+    ).fetchall()
+    return tuple(dict.fromkeys(user for (user,) in rows))
+
+
+def _meant(db: sqlite3.Connection, recipient: str) -> tuple[str, ...]:
+    names = [prepared(recipient)]
+    if "@" in recipient:
+        names.append(prepared(Mailbox.read(recipient).name))
+    base, plus, _ = names[-1].partition("+")
+    for group in (names, [base] if base and plus else []):
+        for collation in ("BINARY", "NOCASE"):
+            for name in group:
+                user = _user(db, name, collation)
+                if user is not None:
+                    return (user,)
+                if users := _targets(db, name, collation):
+                    return users
+    return ()
+
+
+def _read_origin(text: str) -> Origin:
+    service, helo, login, tls, peer = json.loads(text)
+    return Origin(service, helo, login, tls, None if peer is None else tuple(peer))
+
+
+def _write_origin(origin: Origin) -> str:
+    return json.dumps(astuple(origin))
+
+
 def add_letter(
-    db: sqlite3.Connection, data: bytes | IO[bytes], envelope: str, now: float
+    db: sqlite3.Connection,
+    data: bytes | IO[bytes],
+    envelope: str,
+    now: float,
+    origin: Origin,
 ) -> int:
     """Put *data*, which came *now*, into no mailbox as yet; its id."""
-    add = "INSERT INTO letters (received, envelope, data) VALUES (?, ?, {})"
+    add = "INSERT INTO letters (received, envelope, origin, data) VALUES (?, ?, ?, {})"
+    known: tuple[Any, ...] = (now, envelope, _write_origin(origin))
     if isinstance(data, bytes):
-        letter = db.execute(add.format("?"), (now, envelope, data)).lastrowid
+        letter = db.execute(add.format("?"), (*known, data)).lastrowid
         assert letter is not None
         return letter
     data.seek(0, os.SEEK_END)
     size = data.tell()
     data.seek(0)
-    letter = db.execute(add.format("zeroblob(?)"), (now, envelope, size)).lastrowid
+    letter = db.execute(add.format("zeroblob(?)"), (*known, size)).lastrowid
     assert letter is not None
     with db.blobopen("letters", "data", letter) as blob:
         while piece := data.read(CHUNK):
@@ -316,18 +418,11 @@ def add_mailbox(db: sqlite3.Connection, user: str, name: str) -> None:
     )
 
 
-def find_inbox(db: sqlite3.Connection, user: str) -> int | None:
+def find_mailbox(db: sqlite3.Connection, user: str, name: str = "INBOX") -> int | None:
     row = db.execute(
-        "SELECT id FROM mailboxes WHERE user = ? AND name = 'INBOX'", (user,)
+        "SELECT id FROM mailboxes WHERE user = ? AND name = ?", (user, name)
     ).fetchone()
     return None if row is None else row[0]
-
-
-def _add_to_inbox(db: sqlite3.Connection, user: str, letter: int, now: float) -> int:
-    mailbox = find_inbox(db, prepared(user))
-    if mailbox is None:
-        raise KeyError(user)
-    return add_message(db, mailbox, letter, now)
 
 
 def add_message(

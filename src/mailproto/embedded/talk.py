@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from .. import sasl
 from .login import Login
+from .messages import NOWHERE, Origin
 from .store import Store
 
 
 class Talk(ABC):
     """One session: events of *conn* in, values to send out, and no I/O.
 
-    Call ``close`` at the end, however it comes.
+    *origin* is where it comes from.  Call ``close`` at the end, however it comes.
     """
 
-    def __init__(self, conn: Any, store: Store, host: str) -> None:
+    def __init__(
+        self, conn: Any, store: Store, host: str, origin: Origin = NOWHERE
+    ) -> None:
         self._conn = conn
         self._store = store
         self._host = host
+        self._origin = origin
         self._login: Login | None = None
 
     @property
@@ -32,6 +36,9 @@ class Talk(ABC):
     def listening(self) -> bool:
         """Whether the client waits for news, and ``news`` may be said."""
         return False
+
+    #: what to say to who is cut off, if the protocol has a word for it
+    farewell: ClassVar[Any] = None
 
     @abstractmethod
     def greeting(self) -> Any:

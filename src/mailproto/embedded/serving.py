@@ -1,0 +1,243 @@
+"""All services on one store, in one event loop: what runs in a MailServer's thread."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from .. import asyncio as aio
+from .. import imap, pop3, smtp
+from .._command import Chunk, Closed
+from .._connection import Security
+from ..services import SERVICES, Protocol
+from ..smtp import LMTP
+from .imap import OFFERED, Imap
+from .login import mechanisms
+from .messages import Origin
+from .pop3 import Pop3
+from .smtp import Smtp
+from .store import Store
+from .talk import Talk
+
+FLUSHED: Final = 262_144  # octets of messages that may wait to be written
+GRACE: Final = 0.5  # seconds at the end to finish what is being answered
+
+#: the services that run
+SERVED: Final = (
+    "smtp",
+    "submission",
+    "submissions",
+    "lmtp",
+    "pop3",
+    "pop3s",
+    "imap",
+    "imaps",
+)
+
+_IMAP: Final = imap.Capabilities(
+    *OFFERED, *(f"AUTH={name}" for name in mechanisms(cleartext_refused=False))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What ``MailServer`` was told; the parameters are explained there."""
+
+    host: str
+    ports: Mapping[str, int]
+    cleartext: bool
+    apop: bool
+    strangers: bool
+    login_timeout: float
+    idle_timeout: float
+
+    def __post_init__(self) -> None:
+        unknown = set(self.ports) - set(SERVED)
+        if unknown:
+            raise ValueError(f"no service here: {', '.join(sorted(unknown))}")
+
+
+class Guest:
+    """A connection that is served: *waiting* while all that it said is answered."""
+
+    __slots__ = ("waiting", "woken")
+
+    def __init__(self) -> None:
+        self.waiting = False
+        self.woken = asyncio.Event()  # mail has changed
+
+
+class Serving:
+    """The services; ``run`` returns soon after ``stop`` was called, in any thread."""
+
+    def __init__(self, store: Store, options: Options, tls: ssl.SSLContext) -> None:
+        self._store = store
+        self._options = options
+        self._tls = tls
+        self._loop: asyncio.AbstractEventLoop
+        self._over: asyncio.Event
+        self._guests: set[Guest] = set()
+        #: the ports, by the names of the services
+        self.ports: dict[str, int] = {}
+
+    async def run(self, started: Callable[[], object]) -> None:
+        """Listen; call *started* as soon as all services do.
+
+        Raises OSError if one cannot, and then none does.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._over = asyncio.Event()
+        wake = partial(self._loop.call_soon_threadsafe, self._wake)
+        listeners: list[AsyncExitStack] = []
+        try:
+            for name in SERVED:
+                listeners.append(AsyncExitStack())
+                await self._listen(listeners[-1], name)
+            self._store.watchers.add(wake)
+            started()
+            await self._over.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GRACE):
+                    await self._quiet()
+        finally:
+            self._store.watchers.discard(wake)
+            await asyncio.gather(*(each.aclose() for each in listeners))
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._over.set)
+
+    async def _listen(self, stack: AsyncExitStack, name: str) -> None:
+        options, port = self._options, self._options.ports.get(name, 0)
+        service = aio.serve(
+            partial(self._machine, name),
+            partial(self._serve, name),
+            host=options.host,
+            port=port,
+            tls=self._tls,
+            grace=0.0,  # _quiet has waited for all
+        )
+        try:
+            server = await stack.enter_async_context(service)
+        except OSError as error:
+            where = f"{name} cannot have port {port} of {options.host}"
+            raise OSError(error.errno, f"{where}: {error.strerror}") from error
+        self.ports[name] = server.port
+
+    async def _quiet(self) -> None:
+        """Wait until nobody is owed an answer; who says more now hears no more."""
+        while any(not guest.waiting for guest in self._guests):
+            await asyncio.sleep(0.001)
+
+    def _wake(self) -> None:
+        for guest in self._guests:
+            guest.woken.set()
+
+    # -- one connection --------------------------------------------------------
+
+    def _machine(self, name: str) -> Any:
+        """A connection of the service *name*, as yet without a word."""
+        security = SERVICES[name].security
+        if security is not Security.IMPLICIT:
+            cleartext = self._options.cleartext
+            security = Security.CLEARTEXT if cleartext else Security.OPTIONAL
+        match SERVICES[name].protocol:
+            case Protocol.LMTP:
+                return smtp.Server(security, dialect=LMTP)
+            case Protocol.POP3:
+                return pop3.Server(security)
+            case Protocol.IMAP:
+                return imap.Server(security, offer=_IMAP)
+        return smtp.Server(security)
+
+    def _talk(self, name: str, conn: Any, peer: tuple[str, int]) -> Talk:
+        origin = Origin(name, peer=peer)
+        match SERVICES[name].protocol:
+            case Protocol.POP3:
+                apop = self._options.apop
+                return Pop3(conn, self._store, "localhost", origin, apop=apop)
+            case Protocol.IMAP:
+                return Imap(conn, self._store, "localhost", origin)
+        return Smtp(
+            conn,
+            self._store,
+            "localhost",
+            origin,
+            strangers=self._options.strangers and name != "lmtp",
+            closed=name.startswith("submission"),
+        )
+
+    async def _serve(self, name: str, session: aio.Session[Any]) -> None:
+        talk = self._talk(name, session.conn, session.peer)
+        guest = Guest()
+        self._guests.add(guest)
+        try:
+            await self._converse(session, talk, guest)
+        except asyncio.CancelledError:  # at the end; who listens is told
+            if talk.farewell is not None:
+                with suppress(Exception):
+                    session.conn.send(talk.farewell)
+                    await session.flush()
+            raise
+        finally:
+            self._guests.discard(guest)
+            talk.close()
+
+    async def _converse(
+        self, session: aio.Session[Any], talk: Talk, guest: Guest
+    ) -> None:
+        conn, clock = session.conn, self._loop.time
+        patient = self._options.idle_timeout
+        conn.send(talk.greeting())
+        async with asyncio.timeout(self._options.login_timeout) as patience:
+            while True:
+                guest.waiting = True
+                event = await self._next(session, talk, guest)
+                guest.waiting = False
+                if isinstance(event, Closed):
+                    return
+                waiting = 0
+                for value in talk.handle(event):
+                    conn.send(value)
+                    waiting += _weight(value)
+                    if waiting >= FLUSHED:
+                        await session.flush()
+                        patience.reschedule(clock() + patient)
+                        waiting = 0
+                if talk.admitted:
+                    patience.reschedule(clock() + patient)
+
+    async def _next(self, session: aio.Session[Any], talk: Talk, guest: Guest) -> Any:
+        """The next event; to a client that listens, news are told meanwhile."""
+        while talk.listening:
+            event = asyncio.ensure_future(session.next_event())
+            changed = asyncio.ensure_future(guest.woken.wait())
+            try:
+                await asyncio.wait(
+                    {event, changed}, return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:
+                changed.cancel()
+                if not event.done():
+                    event.cancel()
+                await asyncio.wait({event, changed})
+            if not event.cancelled():
+                return event.result()
+            guest.woken.clear()
+            for value in talk.news():
+                session.conn.send(value)
+            await session.flush()
+        return await session.next_event()
+
+
+def _weight(value: Any) -> int:
+    """About how many octets of a message it has; the rest is small."""
+    if isinstance(value, Chunk):
+        return len(value.data)
+    if isinstance(value, imap.FetchData):
+        return sum(len(v) for v in value.items.values() if isinstance(v, bytes))
+    return 0
