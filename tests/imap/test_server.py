@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -307,6 +308,8 @@ def ask_append(conn: Server, line: bytes) -> Tagged:
 def test_with_words_of_ones_own_or_without_being_asked() -> None:
     conn = logged_in()
     asked = ask_append(conn, b"a APPEND x {0}")
+    with pytest.raises(LocalProtocolError):
+        conn.send(Challenge(b"go"))
     conn.send(Continue("go"))
     assert said(conn) == b"+ go\r\n"
     assert hear(conn, b"") == [End()]
@@ -665,7 +668,7 @@ def test_what_is_fetched_can_be_said() -> None:
 def test_what_is_no_data_cannot() -> None:
     conn = selected()
     ask(conn, b"a FETCH 1 FLAGS")
-    for wrong in (FetchData(1, {}), FetchData(1, {"BODY[]": Streamed(3)})):
+    for wrong in (FetchData(1, {}), FetchData(0, {"UID": 1}), Chunk(b"x"), End()):
         with pytest.raises(LocalProtocolError):
             conn.send(wrong)
     conn.send(FetchData(1, {"BODY[]": b"x\r\n", "UID": 4}))
@@ -693,3 +696,97 @@ def test_a_tag_is_any_atom_without_a_plus() -> None:
     conn = server()
     conn.send(ask(conn, b"}]!~ NOOP").answer(OK))
     assert said(conn) == b"}]!~ OK done\r\n"
+
+
+# -- a body in pieces ----------------------------------------------------------------
+
+
+def test_a_body_may_be_sent_in_chunks() -> None:
+    conn = selected()
+    asked = ask(conn, b"a FETCH 1 (BODY[HEADER] BODY[TEXT] UID)")
+    trace: list[bytes] = []
+    conn.trace = lambda side, line: trace.append(line)
+    items = {"BODY[HEADER]": Streamed(5), "BODY[TEXT]": Streamed(0), "UID": 4}
+    conn.send(FetchData(1, items))
+    assert said(conn) == b"* 1 FETCH (BODY[HEADER] {5}\r\n"
+    assert trace == [b"* 1 FETCH (BODY[HEADER] {5}"]
+    whole = Chunk(b"abc")
+    conn.send(whole)
+    assert conn.data_to_send()[0] is whole.data
+    conn.send(Chunk(b"de"))
+    conn.send(End())
+    assert said(conn) == b"de BODY[TEXT] {0}\r\n"
+    conn.send(End())
+    conn.send(asked.answer(OK))
+    assert said(conn) == b" UID 4)\r\na OK done\r\n"
+
+
+def test_of_the_size_that_was_told_and_no_other() -> None:
+    conn = selected()
+    asked = ask(conn, b"a FETCH 1 BODY[]")
+    conn.send(FetchData(1, {"BODY[]": Streamed(5)}))
+    conn.send(Chunk(b"abc"))
+    sent = said(conn)
+    for wrong in (Chunk(b"def"), Chunk(b"\0"), End()):
+        with pytest.raises(LocalProtocolError):
+            conn.send(wrong)
+    conn.send(Chunk(b"de"))
+    with pytest.raises(LocalProtocolError, match="only 0"):
+        conn.send(Chunk(b"f"))
+    conn.send(End())
+    conn.send(asked.answer(OK))
+    assert sent + said(conn) == b"* 1 FETCH (BODY[] {5}\r\nabcde)\r\na OK done\r\n"
+
+
+def test_nothing_comes_between_a_size_and_its_octets() -> None:
+    conn = selected()
+    asked = ask(conn, b"a IDLE")
+    conn.send(Continue("idling"))
+    assert conn.updates is not None
+    said(conn)
+    conn.send(FetchData(1, {"BODY[]": Streamed(1)}))
+    conn.updates.add(12)
+    conn.send_updates()
+    conn.receive_data(b"DONE\r\nb LOGIN {3}\r\n")
+    assert conn.next_event() is PAUSED
+    bye = Reply(Condition.BYE, "x")
+    for wrong in (OK, bye, asked.answer(OK), FetchData(1, {"UID": 4}), Continue("x")):
+        with pytest.raises(LocalProtocolError, match="1 octets of a FETCH are due"):
+            conn.send(wrong)
+    conn.send(Chunk(b"x"))
+    conn.send(End())
+    assert said(conn) == b"* 1 FETCH (BODY[] {1}\r\nx)\r\n"
+    assert conn.next_event() == Done()
+    conn.send(asked.answer(OK))
+    assert said(conn) == b"* 4 EXISTS\r\na OK done\r\n"
+
+
+def test_nor_an_invitation_to_a_literal() -> None:
+    conn = selected()
+    conn.send(FetchData(1, {"BODY[]": Streamed(1)}))
+    conn.receive_data(b"b LIST x {3}\r\n")
+    assert conn.next_event() is PAUSED
+    conn.send(Chunk(b"x"))
+    conn.send(End())
+    assert said(conn) == b"* 1 FETCH (BODY[] {1}\r\nx)\r\n"
+    assert events(conn) == []
+    assert said(conn).startswith(b"+ ")
+
+
+def test_a_large_body_takes_no_memory() -> None:
+    """100 MB, in less than 4 MB."""
+    conn = selected()
+    asked = ask(conn, b"a FETCH 1 BODY[]")
+    chunk, count, size = Chunk(bytes([1]) * 65_536), 1600, 0
+    tracemalloc.start()
+    try:
+        conn.send(FetchData(1, {"BODY[]": Streamed(count * len(chunk.data))}))
+        for _ in range(count):
+            conn.send(chunk)
+            size += sum(map(len, conn.data_to_send()))
+        conn.send(End())
+        conn.send(asked.answer(OK))
+        assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    finally:
+        tracemalloc.stop()
+    assert size > 100_000_000

@@ -1,4 +1,4 @@
-"""One command of a client on its way out, and the literals that hold it up.
+"""A command or a FETCH on its way out, and the literals in it that hold it up.
 
     C: A003 APPEND saved {310}       the server must ask for it (RFC 3501 7.5)
     S: + Ready for literal data      or refuse the command, and nothing more is sent
@@ -7,7 +7,11 @@
     C: A003 APPEND saved {310+}      but not where it said LITERAL+, or LITERAL- and the
     C: (310 octets)                  literal has no more than 4096 octets (RFC 7888)
 
-What is written is up to the client to send: it knows nothing of connections.
+    S: * 1 FETCH (BODY[] {310}       nobody asks a server, but it may have the octets
+    S: (310 octets)                  in pieces, one after the other
+    S:  UID 7)
+
+What is written is up to the connection to send, of which nothing is known here.
 """
 
 from __future__ import annotations
@@ -23,14 +27,17 @@ MAX_UNASKED: Final = 4096  # octets that LITERAL- lets go at once (RFC 7888 5)
 
 
 class Sending:
-    """What is written of a command, and what is not.
+    """What is written of it, and what is not.
 
-    *offered* is what CAPABILITY told.  ``write`` gives what may go out now.
+    *offered* is what CAPABILITY told; ``None``: a server writes.  ``write`` gives what
+    may go out now.
     """
 
     __slots__ = ("_offered", "_rest", "awaited", "left")
 
-    def __init__(self, fragments: Iterable[Fragment], offered: Container[str]) -> None:
+    def __init__(
+        self, fragments: Iterable[Fragment], offered: Container[str] | None
+    ) -> None:
         self._rest: deque[Fragment] = deque(fragments)
         self._offered = offered
         #: what "+" must ask for
@@ -58,9 +65,9 @@ class Sending:
                 continue
             size = part.size if isinstance(part, Streamed) else len(part.data)
             binary = isinstance(part, Literal) and part.binary
-            unasked = self._may_go_unasked(size)
-            line.append(b"%b{%d%b}\r\n" % (b"~" * binary, size, b"+" * unasked))
-            if not unasked:
+            plus = _needs_no_asking(size, self._offered)
+            line.append(b"%b{%d%b}\r\n" % (b"~" * binary, size, b"+" * plus))
+            if self._offered is not None and not plus:
                 self.awaited = part
             elif isinstance(part, Streamed):
                 self.left = size
@@ -70,11 +77,6 @@ class Sending:
             else:
                 line.append(part.data)
         return [*out, b"".join(line)] if line else out
-
-    def _may_go_unasked(self, size: int) -> bool:
-        if "LITERAL+" in self._offered:
-            return True
-        return "LITERAL-" in self._offered and size <= MAX_UNASKED
 
     def asked(self) -> list[bytes]:
         """The server asked for the literal: what goes out now."""
@@ -99,3 +101,10 @@ class Sending:
             raise LocalProtocolError(f"{self.left or 0} octets more are due")
         self.left = None
         return self.write()
+
+
+def _needs_no_asking(size: int, offered: Container[str] | None) -> bool:
+    """Whether a client says that it does not wait to be asked (RFC 7888)."""
+    if offered is None:
+        return False
+    return "LITERAL+" in offered or ("LITERAL-" in offered and size <= MAX_UNASKED)

@@ -13,10 +13,11 @@ from . import commands as c
 from . import extensions as x
 from .codes import Capabilities, Code
 from .fetch import FetchData
-from .grammar import Cursor, Literal, Streamed
+from .grammar import Cursor
 from .intake import Announced, Intake, announced, split_tag
 from .replies import Challenge, Condition, Continue, Greeting, Reply, TaggedReply
 from .responses import Data, Exists, Expunged
+from .sending import Sending
 from .state import (
     BEFORE_TLS,
     IMAP4REV1,
@@ -31,7 +32,7 @@ from .state import (
 from .updates import Updates
 
 Hint: TypeAlias = TaggedReply | Reply
-Said: TypeAlias = Greeting | Reply | TaggedReply | Continue | Challenge | Data
+Said: TypeAlias = Hint | Greeting | Continue | Challenge | Data | Chunk | End
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Server(ServerConnection[Said, Event, Hint]):
     Greet first.  Then every command comes as ``Tagged(tag, command)``; say the data
     that answer it, untagged, and in the end ``event.answer(reply)``.  Until then
     next_event is PAUSED.  A ``Bad`` is answered like a command; its hint will do.
+    What is ``Streamed(size)`` in a FetchData follows it: Chunks, and an End for each.
 
     *offer* is what the server can do for a client that is logged in over TLS; what is
     true now is ``capabilities``, and what that lacks is not obeyed.
@@ -101,6 +103,7 @@ class Server(ServerConnection[Said, Event, Hint]):
         self._nul = False  # there was a NUL among them
         self._tail = False  # the message is here, but not the end of its line
         self._said_bye = False
+        self._sending: Sending | None = None  # a FetchData that is not all said
 
     # -- to look at ------------------------------------------------------------
 
@@ -137,6 +140,9 @@ class Server(ServerConnection[Said, Event, Hint]):
     def _say(self, value: Said) -> None:
         if self.state is State.LOGOUT:
             raise self._not_now(value)
+        if self._sending is not None:
+            self._say_text(self._sending, value)
+            return
         match value:
             case Greeting():
                 self._greet(value)
@@ -150,36 +156,37 @@ class Server(ServerConnection[Said, Event, Hint]):
             case Reply(condition=Condition.OK | Condition.NO | Condition.BAD):
                 self._check_greeted(value)
                 self._write_value(value)
-            case Continue() | Challenge():
+            case Continue() | Challenge() | Chunk() | End():
                 self._go_ahead(value)
             case _:
                 self._check_data(value)
                 self._write_value(value)
 
     def _write_value(self, value: Any) -> None:
-        """Queue its lines.  A transcript shows the first."""
+        """Queue its lines, a body as the object that it is, or as far as it is here."""
         if isinstance(value, FetchData):
-            self._write_fetched(value)
+            try:
+                sending = Sending(value.fragments(), None)
+            except ValueError as error:
+                raise LocalProtocolError(str(error)) from error
+            first, *rest = sending.write()
+            self._sending = None if sending.over else sending
         else:
-            data = value.write()
-            self._write(data, data.partition(b"\r\n")[0])
+            first, rest = value.write(), []
+        self._write(first, first.partition(b"\r\n")[0])  # a transcript shows a line
+        self._out += rest
 
-    def _write_fetched(self, value: FetchData) -> None:
-        """A body goes out as the object that it is."""
-        try:
-            first, *rest = value.fragments()
-        except ValueError as error:
-            raise LocalProtocolError(str(error)) from error
-        pieces: list[bytes] = []
-        for part in (first, *rest):
-            if isinstance(part, Streamed):
-                raise LocalProtocolError("what is Streamed is not here to be sent")
-            if isinstance(part, Literal):
-                pieces += [b"~" * part.binary + b"{%d}\r\n" % len(part.data), part.data]
-            else:
-                pieces.append(part)
-        self._write(pieces[0])
-        self._out += pieces[1:]
+    def _say_text(self, sending: Sending, value: Said) -> None:
+        """What follows a FetchData with a Streamed; nothing else can."""
+        match value:
+            case Chunk():
+                sending.take(value.data)
+                self._out.append(value.data)
+            case End():
+                self._out += sending.end()
+                self._sending = None if sending.over else sending
+            case _:
+                raise LocalProtocolError(f"{sending.left} octets of a FETCH are due")
 
     def _not_now(self, value: object) -> LocalProtocolError:
         name = type(value).__name__
@@ -218,20 +225,16 @@ class Server(ServerConnection[Said, Event, Hint]):
         self._challenged = self._idling = self._tail = False
         self._now.state = State.LOGOUT
 
-    def _go_ahead(self, value: Continue | Challenge) -> None:
-        match self._asked:
-            case Tagged(command=x.Idle()) if isinstance(value, Continue):
-                if self._idling:
-                    raise self._not_now(value)
+    def _go_ahead(self, value: Continue | Challenge | Chunk | End) -> None:
+        match self._asked, value:
+            case Tagged(command=x.Idle()), Continue() if not self._idling:
                 self._idling = True
                 self._write_value(value)
                 self.send_updates()
-            case Tagged(command=c.Authenticate()) if isinstance(value, Challenge):
-                if self._challenged:
-                    raise self._not_now(value)
+            case Tagged(command=c.Authenticate()), Challenge() if not self._challenged:
                 self._challenged = True
                 self._write(value.write(), b"+ ****")
-            case Tagged(command=c.Append()) if self._to_ask:
+            case Tagged(command=c.Append()), Continue() if self._to_ask:
                 self._to_ask = False
                 self._write_value(value)
             case _:
@@ -264,7 +267,7 @@ class Server(ServerConnection[Said, Event, Hint]):
 
     def send_updates(self) -> None:
         """Tell what ``updates`` has, if the client is in IDLE.  Else it has to wait."""
-        if self._idling:
+        if self._idling and self._sending is None:
             self._tell()
 
     def _tell(self) -> None:
@@ -321,6 +324,8 @@ class Server(ServerConnection[Said, Event, Hint]):
 
     def _read(self) -> Event | Signal | None:
         while not self._await_tls:
+            if self._sending is not None:  # nothing can be said amid a literal
+                return PAUSED
             if self._coming is not None or self._tail:
                 event: Any = self._read_message()
             elif self._challenged:
