@@ -5,14 +5,18 @@ from __future__ import annotations
 import imaplib
 import smtplib
 import threading
+import tracemalloc
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mailproto import CommandFailed, Security, imap, sasl, sync
+from mailproto import Chunk, CommandFailed, End, Security, imap, sasl, sync
 from mailproto.embedded import MailServer
+from mailproto.embedded.folders import DELETED
 from mailproto.embedded.imap import OFFERED, Imap
 from mailproto.embedded.letters import LETTERS
 from mailproto.embedded.store import Store
@@ -275,6 +279,89 @@ def test_a_message_in_a_message(session: Session) -> None:
     assert part.body.media_type == "text/plain"
     assert part.lines == LETTER.count(b"\n")
     assert data.body("2.TEXT") is None
+
+
+BIG = b"Subject: big\r\nFrom: a@b.c\r\n\r\n" + b"0123456789abcd\r\n" * 50_000
+
+
+def test_what_is_large_comes_in_pieces(session: Session) -> None:
+    session.say(imap.Append("INBOX", BIG))
+    session.say(INBOX)
+    body = BIG.index(b"\r\n\r\n") + 4
+    asked = (
+        "RFC822.HEADER", "BODY.PEEK[]", "UID", "BODY.PEEK[TEXT]<7.300000>", "RFC822",
+        "BODY.PEEK[1]", "BODY.PEEK[HEADER.FIELDS (FROM)]", "ENVELOPE",
+    )  # fmt: skip
+    (data,) = session.say(imap.Fetch(ALL, *asked))
+    assert data.body() == data.items["RFC822"] == BIG
+    assert data.items["RFC822.HEADER"] == BIG[:body]
+    assert data.body("TEXT", 7) == BIG[body + 7 : body + 300_007]
+    assert data.body("1") == BIG[body:]
+    assert data.body("HEADER.FIELDS (FROM)") == b"From: a@b.c\r\n\r\n"
+    assert data.envelope.subject == "big"
+
+
+def asked_for(session: Session, line: bytes) -> Iterator[Any]:
+    """What the server says to it, one by one."""
+    session.server.receive_data(line + b"\r\n")
+    return session.app.handle(session.server.next_event())
+
+
+def test_what_is_gone_is_not_told(store: Store, session: Session) -> None:
+    """RFC 2180 4.1.2: another session was quicker."""
+    for letter in (BIG, LETTER, BIG):
+        session.say(imap.Append("INBOX", letter))
+    session.say(INBOX)
+    saying = asked_for(session, b"a FETCH 1:3 BODY.PEEK[]")
+    assert next(saying).items == {"BODY[]": imap.Streamed(len(BIG))}
+    other = Session(store).log_in()
+    other.say(INBOX)
+    other.say(imap.Store(SequenceSet("2:3"), Change.ADD, (DELETED,)))
+    assert other.say(imap.Expunge()) == [3, 2]
+    *chunks, end, told = saying
+    assert b"".join(chunk.data for chunk in chunks) == BIG
+    assert end == End()
+    assert told.reply.code == imap.Code("EXPUNGEISSUED")
+
+
+def test_what_goes_amid_its_octets_ends_the_session(
+    store: Store, session: Session
+) -> None:
+    session.say(imap.Append("INBOX", BIG))
+    session.say(INBOX)
+    saying = asked_for(session, b"a FETCH 1 BODY.PEEK[]")
+    next(saying)
+    next(saying)
+    store.clear()
+    with pytest.raises(KeyError):
+        list(saying)
+
+
+def test_a_large_message_is_never_in_memory(tmp_path: Path) -> None:
+    """100 MB, in less than 4 MB.  They are NULs, which IMAP has no way to say."""
+    store = Store(tmp_path / "mail")
+    store.add_user("ann", "ann's secret")
+    size = 100_000_000
+    with open(tmp_path / "message", "wb+") as file:
+        file.write(b"\r\n")
+        file.truncate(size + 2)
+        store.deliver(file, ["ann"])
+    session = Session(store).log_in()
+    session.say(INBOX)
+    got = Counter[bytes]()
+    tracemalloc.start()
+    try:
+        for value in asked_for(session, b"a FETCH 1 (BODY.PEEK[TEXT] BODY.PEEK[])"):
+            session.server.send(value)
+            session.server.data_to_send()
+            if isinstance(value, Chunk):
+                got.update({value.data[-1:]: len(value.data)})
+        assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    finally:
+        tracemalloc.stop()
+    assert got == {b"\x80": size + 2 + size}
+    session.app.close()
+    store.close()
 
 
 def test_flags(session: Session) -> None:

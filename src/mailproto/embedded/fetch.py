@@ -5,22 +5,25 @@ The ``email`` package reads the fields; where a part stands is what ``mime`` fou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.header import Header
 from email.message import EmailMessage, Message
 from email.utils import collapse_rfc2231_value
+from functools import cached_property
+from itertools import chain
 from typing import Any, Final
 
-from ..imap import FetchData, Item, Section
+from .._command import Chunk, End
+from ..imap import FetchData, Item, Section, Streamed
 from ..imap.envelope import Address, Envelope
 from ..imap.fetch import name_of
 from ..imap.items import MACROS
 from ..imap.structure import BodyPart, Disposition, Multipart, Structure
 from .folders import Row
-from .mime import Part, take_apart
+from .mime import Part, take_apart, take_header
 
 # RFC 3501 6.4.5: three old names, and the sections that they stand for.
 _OLD: Final[Mapping[str, Section]] = {
@@ -29,6 +32,7 @@ _OLD: Final[Mapping[str, Section]] = {
     "RFC822.TEXT": Section(text="TEXT"),
 }
 _SETS_SEEN: Final = frozenset({"RFC822", "RFC822.TEXT"})
+LARGE: Final = 262_144  # octets: what has more goes out in pieces
 
 
 def items_of(items: tuple[Item, ...]) -> list[Item]:
@@ -48,28 +52,52 @@ def sets_seen(items: tuple[Item, ...]) -> bool:
 
 @dataclass
 class Fetched:
-    """A message that is fetched; *load* gives its octets when they are wanted."""
+    """A message that is fetched.
+
+    *read* gives so many of its octets, from some place on, a few at a time; it raises
+    KeyError if they are gone.
+    """
 
     number: int
     row: Row
     flags: tuple[str, ...]
-    load: Callable[[], bytes]
+    read: Callable[[int, int], Iterator[bytes]]
 
-    def __post_init__(self) -> None:
-        self._top: Part | None = None
-
-    @property
+    @cached_property
     def top(self) -> Part:
-        if self._top is None:
-            self._top = take_apart(self.load())
-        return self._top
+        """All of it, for those who look at its parts."""
+        return take_apart(b"".join(self.read(0, self.row.size)))
 
-    def data(self, items: list[Item]) -> FetchData:
+    @cached_property
+    def outside(self) -> Part:
+        """Its header, and where its body is: that can be too large to be had here."""
+        if "top" in self.__dict__:
+            return self.top
+        begin = take_header(self.read(0, self.row.size))
+        return Part(begin, 0, len(begin), self.row.size)
+
+    def say(self, items: list[Item]) -> Iterator[FetchData | Chunk | End]:
         """What *items* ask for; unknown ones are left out."""
         told: dict[str, Any] = {}
         for item in items:
             self._add(item, told)
-        return FetchData(self.number, told)
+        pieces = [self._piecewise(told, name) for name in told]
+        yield FetchData(self.number, told)
+        for octets in filter(None, pieces):
+            yield from map(Chunk, octets)
+            yield End()
+
+    def _piecewise(self, told: dict[str, Any], name: str) -> Iterator[bytes] | None:
+        """The octets of an item, if they are to go in pieces; else they are told."""
+        span = told[name]
+        if not isinstance(span, range):
+            return None
+        octets = self.read(span.start, len(span))
+        if len(span) <= LARGE:
+            told[name] = b"".join(octets)
+            return None
+        told[name] = Streamed(len(span))
+        return chain([next(octets)], octets)  # it is there: it can be promised
 
     def _add(self, item: Item, told: dict[str, Any]) -> None:
         match item.name:
@@ -82,21 +110,26 @@ class Fetched:
             case "RFC822.SIZE":
                 told["RFC822.SIZE"] = self.row.size
             case "ENVELOPE":
-                told["ENVELOPE"] = envelope(self.top)
+                told["ENVELOPE"] = envelope(self.outside)
             case "BODYSTRUCTURE":
                 told["BODYSTRUCTURE"] = structure(self.top)
             case "BODY" if item.section is None:
                 told["BODY"] = structure(self.top, extended=False)
             case "BODY" | "BODY.PEEK":
                 assert item.section is not None
-                octets = section(self.top, item.section)
+                octets = self._section(item.section)
                 origin = None
                 if item.partial is not None:
                     origin, most = item.partial
                     octets = octets and octets[origin : origin + most]
                 told[name_of("BODY", item.section, origin)] = octets
             case name if name in _OLD:
-                told[name] = section(self.top, _OLD[name])
+                told[name] = self._section(_OLD[name])
+
+    def _section(self, wanted: Section) -> bytes | range | None:
+        if wanted == Section():
+            return range(self.row.size)
+        return section(self.top if wanted.part else self.outside, wanted)
 
 
 def moment(received: float) -> datetime:
@@ -104,13 +137,16 @@ def moment(received: float) -> datetime:
     return datetime.fromtimestamp(int(received), UTC)
 
 
-def section(top: Part, wanted: Section) -> bytes | None:
-    """RFC 3501 6.4.5: the octets of a section; ``None``: there is no such part."""
+def section(top: Part, wanted: Section) -> bytes | range | None:
+    """RFC 3501 6.4.5: the octets of a section, or where they are; not of the whole.
+
+    ``None``: there is no such part.
+    """
     part = top.at(wanted.part)
     if part is None:
         return None
     if not wanted.text:
-        return part.text if wanted.part else part.whole
+        return range(part.body, part.end)
     if wanted.text == "MIME":
         return part.header
     if wanted.part:  # HEADER and TEXT are of a message
@@ -121,7 +157,7 @@ def section(top: Part, wanted: Section) -> bytes | None:
         case "HEADER":
             return part.header
         case "TEXT":
-            return part.text
+            return range(part.body, part.end)
     others = wanted.text == "HEADER.FIELDS.NOT"
     return part.named(wanted.fields, others=others)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Final
 
@@ -278,18 +279,26 @@ class Folders:
         return None if found is None else found[0]
 
     def chunks(self, row: Row, start: int, size: int) -> Iterator[bytes]:
-        """*size* octets from *start* on, a few at a time; KeyError: it is deleted."""
+        """*size* octets from *start* on, a few at a time; KeyError: it is deleted.
+
+        It is opened once: SQLite walks through all that stands before the octets that
+        it is asked for, so to open it for every piece would take quadratic time.
+        """
         end = min(start + size, row.size)
-        for at in range(start, end, CHUNK):
+        try:
             with self._store.reading() as db:
-                try:
-                    blob = db.blobopen("letters", "data", row.letter, readonly=True)
-                except sqlite3.OperationalError:
-                    raise KeyError(row.uid) from None
-                with blob:
-                    blob.seek(at)
-                    piece = blob.read(min(CHUNK, end - at))
-            yield piece
+                blob = db.blobopen("letters", "data", row.letter, readonly=True)
+                blob.seek(min(start, end))
+            try:
+                for at in range(start, end, CHUNK):
+                    with self._store.reading():
+                        piece = blob.read(min(CHUNK, end - at))
+                    yield piece
+            finally:
+                with self._store.reading(), suppress(sqlite3.ProgrammingError):
+                    blob.close()  # unless the database is closed
+        except sqlite3.OperationalError:
+            raise KeyError(row.uid) from None
 
     def set_flags(self, mailbox: Opened, flags: Mapping[int, Sequence[str]]) -> None:
         """Give messages these flags, and no others."""

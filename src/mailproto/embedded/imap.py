@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from tempfile import SpooledTemporaryFile
 from typing import Any, Final, TypeAlias
 
@@ -387,6 +388,11 @@ class Imap(Talk):
     def _loader(self, row: Row) -> Callable[[], bytes]:
         return lambda: self._mine.data(row) or b""
 
+    def _octets(self, row: Row, start: int, size: int) -> Iterator[bytes]:
+        """RFC 3501 9, CHAR8: there is no way to say NUL; as in Dovecot it is 0x80."""
+        for piece in self._mine.chunks(row, start, size):
+            yield piece.replace(b"\0", b"\x80")
+
     def _fetch(self, command: imap.Fetch) -> Answering:
         chosen = self._chosen(command.messages)
         seen: dict[int, tuple[str, ...]] = {}
@@ -403,12 +409,20 @@ class Imap(Talk):
             items.append(Item("FLAGS"))
         if command.by_uid:
             items.append(Item("UID"))
+        gone = False
         for number, row in chosen:
             flags = self._shown(row.uid, seen.get(row.uid, row.flags))
-            yield Fetched(number, row, flags, self._loader(row)).data(items)
+            told = Fetched(number, row, flags, partial(self._octets, row)).say(items)
+            try:
+                yield next(told)
+            except KeyError:
+                gone = True
+            else:
+                yield from told
         asked = self._conn.updates
         assert asked is not None
-        if any(asked.is_gone(uid) for _, uid in asked.chosen(command.messages)):
+        gone |= any(asked.is_gone(uid) for _, uid in asked.chosen(command.messages))
+        if gone:
             return no("some of it is gone", imap.Code("EXPUNGEISSUED"))
         return ok("done")
 

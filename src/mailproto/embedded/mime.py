@@ -106,6 +106,18 @@ def _text(value: str) -> str:
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
+def take_header(pieces: Iterable[bytes]) -> bytes:
+    """Of a message that comes in pieces its header, and no more than it takes."""
+    header = bytearray()
+    for piece in pieces:
+        start = max(len(header) - 3, 0)  # a blank line may be cut
+        header += piece
+        found = _find_blank_line(header, start)
+        if found is not None:
+            return bytes(header[: found.end()])
+    return bytes(header)
+
+
 def take_apart(data: bytes) -> Part:
     """The message, and all parts of it."""
     top = _part(data, 0, len(data), digest=False)
