@@ -85,7 +85,7 @@ class Call(Generic[T]):
             self._collect(event.value)
         elif isinstance(event, Completed) and event.call is self:
             self._answer = event.answer
-        elif self.command.claims_after(event, self._parts):
+        elif self._answer is None and self.command.claims_after(event, self._parts):
             self._collect(event)
         else:
             return False

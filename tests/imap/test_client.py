@@ -39,6 +39,7 @@ from mailproto.imap import (
     IdData,
     Idle,
     Limits,
+    LiteralBegins,
     Login,
     Logout,
     Malformed,
@@ -853,3 +854,85 @@ def test_chunks_are_of_the_fetch_that_asked_for_them(kind: Any) -> None:
         assert any(call.feed(event) for call in calls)
     bodies = [data.body() for call in calls for data in call.result()]
     assert bodies == [b"ab", b"abcd", b"abc"]
+
+
+def test_a_call_that_is_over_claims_nothing() -> None:
+    """What comes then is news, though it looks like what was asked for."""
+    conn = selected()
+    call = conn.send(Fetch(SequenceSet(1), "FLAGS"))
+    sent(conn)
+    told, done, news = hear(
+        conn,
+        b"* 1 FETCH (FLAGS ())\r\nt1 OK done\r\n* 1 FETCH (FLAGS (\\Seen))\r\n",
+    )
+    assert call.feed(told)
+    assert call.feed(done)
+    assert not call.feed(news)
+    assert call.result() == [told]
+
+
+UNCERTAIN = (
+    b"* 1 FETCH (BODY[1] {2}\r\nab BODY[2] {3}\r\nabc UID 8)\r\n"
+    b"* 2 FETCH (BODY[1] {4}\r\nabcd UID 7)\r\n"
+    b"* 3 FETCH (UID 9 BODY[1] {5}\r\nabcde)\r\n"
+    b"t1 OK done\r\nt2 OK done\r\nt3 OK done\r\n"
+)
+
+
+def by_uid(**limits: int) -> tuple[Client, list[Call[Any]]]:
+    """Three FETCHes on their way, of the messages 7 to 9."""
+    conn = selected(limits=Limits(inline_literal=1, **limits))
+    items = ("BODY.PEEK[1]", "BODY.PEEK[2]")
+    calls = [conn.send(Fetch(UidSet(uid), *items)) for uid in (7, 8, 9)]
+    sent(conn)
+    return conn, calls
+
+
+def test_octets_wait_for_a_uid_that_is_told_behind_them() -> None:
+    """RFC 3501 6.4.8 says that it is told, and not where."""
+    conn, calls = by_uid()
+    for event in hear(conn, UNCERTAIN):
+        assert any(call.feed(event) for call in calls)
+    assert [[*data.items.values()] for call in calls for data in call.result()] == [
+        [b"abcd", 7], [b"ab", b"abc", 8], [9, b"abcde"],
+    ]  # fmt: skip
+
+
+def test_the_uid_that_was_waited_for_is_told_with_them() -> None:
+    conn, _ = by_uid()
+    conn.receive_data(UNCERTAIN[:50])
+    assert events(conn) == []
+    conn.receive_data(UNCERTAIN[50:])
+    begun = [e for e in events(conn) if isinstance(e, LiteralBegins)]
+    assert [(e.number, e.uid) for e in begun] == [(1, 8), (1, 8), (2, 7), (3, 9)]
+
+
+def test_what_is_certain_does_not_wait() -> None:
+    """Constant memory for a single FETCH, and for those of message numbers."""
+    conn, _ = by_uid()
+    hear(conn, b"t1 NO\r\nt3 NO\r\n")
+    assert len(hear(conn, b"* 1 FETCH (BODY[1] {2}\r\na")) == 2
+    hear(conn, b"b UID 8)\r\nt2 OK done\r\n")
+    for number in (1, 2):
+        conn.send(Fetch(SequenceSet(number), "BODY.PEEK[]"))
+    sent(conn)
+    assert len(hear(conn, b"* 2 FETCH (BODY[] {2}\r\na")) == 2
+
+
+def test_what_waits_is_limited() -> None:
+    conn, _ = by_uid(collected=4)
+    conn.receive_data(b"* 1 FETCH (BODY[1] {6}\r\n")
+    for octets, count in ((b"ab", 0), (b"cd", 0), (b"e", 4), (b"f", 1)):
+        conn.receive_data(octets)
+        assert len(events(conn)) == count
+    (data,) = hear(conn, b" UID 8)\r\n")
+    assert data.uid == 8
+
+
+@pytest.mark.parametrize("end", [b")", b" UID x)", b" FLAGS (\\Seen ) UID 8)"])
+def test_what_waits_in_vain_comes_all_the_same(end: bytes) -> None:
+    conn, _ = by_uid()
+    begins, chunk, *_, told = hear(
+        conn, b"* 1 FETCH (BODY[1] {2}\r\nab" + end + b"\r\n"
+    )
+    assert (begins.uid, chunk) == (getattr(told, "uid", None), Chunk(b"ab"))

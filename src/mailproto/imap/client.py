@@ -7,16 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import Any, Final, TypeAlias, TypeVar, overload
 
-from .._command import (
-    Call,
-    Chunk,
-    Closed,
-    Command,
-    Completed,
-    Deviation,
-    End,
-    GoAhead,
-)
+from .._command import Call, Chunk, Closed, Command, Completed, Deviation, End, GoAhead
 from .._connection import ClientConnection, Security
 from .._login import Login
 from ..errors import LocalProtocolError, RemoteProtocolError, quote
@@ -31,11 +22,13 @@ from .replies import (
     Condition,
     Continue,
     Greeting,
+    LiteralBegins,
     Malformed,
     Reply,
     TaggedReply,
 )
 from .responses import Enabled
+from .results import Unclear
 from .sending import Sending
 from .state import (
     BEFORE_TLS,
@@ -94,6 +87,7 @@ class Client(ClientConnection[Event]):
         self._refusal: Reply | None = None  # the last one; what was held hangs on it
         self._events: deque[Event] = deque()  # to be handed over first
         self._reader = ResponseReader(self.limits, strict=strict)
+        self._unclear = Unclear(self.limits.collected)
         self._bye: Reply | None = None
         self._forgotten: set[str] = set()  # tags that BYE answered
         # Of what was written, what data_to_send has not handed out:
@@ -369,12 +363,22 @@ class Client(ClientConnection[Event]):
             if type(response) is FetchData and self._is_plain():
                 return response
             event = self._understand(response)
-            if event is not None:
+            unclear = self._unclear
+            if unclear or (
+                type(event) is LiteralBegins and unclear.begins(event, self._commands())
+            ):
+                self._events += unclear.take(event)
+            elif event is not None:
                 return event
 
     def _is_plain(self) -> bool:
         """Whether data are what they are, without a second look."""
-        return self._now.state is State.SELECTED and self.trace is None
+        plain = self._now.state is State.SELECTED and self.trace is None
+        return plain and not self._unclear
+
+    def _commands(self) -> Iterator[Command[Any]]:
+        """Those on their way."""
+        return (call.command for call in self._in_flight.values())
 
     def _understand(self, response: Any) -> Event | None:
         """The event that one response makes, if it makes one at once."""
@@ -431,7 +435,8 @@ class Client(ClientConnection[Event]):
 
     def _read_untagged(self, response: Any) -> Event | None:
         if self.tls_demanded and not (
-            isinstance(response, Capabilities | Reply) or self._is_asked(response)
+            isinstance(response, Capabilities | Reply)
+            or any(command.claims(response) for command in self._commands())
         ):
             # It would be taken for what came through TLS (NO STARTTLS, 2021).
             raise RemoteProtocolError("data in the clear, where TLS is demanded")
@@ -448,9 +453,6 @@ class Client(ClientConnection[Event]):
             case Enabled():
                 self._now.enabled |= set(response.capabilities)
         return response
-
-    def _is_asked(self, response: Any) -> bool:
-        return any(call.command.claims(response) for call in self._in_flight.values())
 
     def _close(self, event: Event, bye: Reply) -> Event:
         """BYE: what waits for an answer has this one, but for a LOGOUT."""
@@ -472,10 +474,11 @@ class Client(ClientConnection[Event]):
         call = next(iter(self._in_flight.values()), None)
         if self._unsaid or call is None:
             raise RemoteProtocolError("the server asks for what it has not heard of")
+        text = response.text.encode("utf-8", "surrogateescape")
         sending = self._sending
         if sending is not None and sending.awaited is not None:
             self._unsaid.add(self._writing or "")
-            self._go_on(sending, sending.asked(), _text(response))
+            self._go_on(sending, sending.asked(), text)
             return None
         if sending is None:
             if self._login is not None and not self._login.awaited:
@@ -484,7 +487,7 @@ class Client(ClientConnection[Event]):
                 self._idling = True
                 if self._done:
                     self._write(x.Done().write())
-                return GoAhead(call, _text(response))
+                return GoAhead(call, text)
         raise RemoteProtocolError("the server asks for what it is not owed")
 
     def _read_challenge(
@@ -594,7 +597,3 @@ class Client(ClientConnection[Event]):
 
 
 _GREETINGS: Final = frozenset({Condition.OK, Condition.PREAUTH, Condition.BYE})
-
-
-def _text(response: Continue) -> bytes:
-    return response.text.encode("utf-8", "surrogateescape")

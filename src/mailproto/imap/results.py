@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
-from .._command import Chunk
+from .._command import Chunk, Command, Deviation
 from .fetch import FetchData, Items
 from .grammar import SequenceSet, Streamed, UidSet
 from .responses import (
@@ -100,6 +100,44 @@ class Found:
 
     def __contains__(self, number: object) -> bool:
         return number in self.numbers
+
+
+class Unclear:
+    """Octets that more than one FETCH on its way may have asked for.
+
+    A UID may be told behind them: then they wait for it, *most* octets at most.
+    """
+
+    __slots__ = ("_events", "_most", "_room")
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._room = most
+        self._events: list[Any] = []
+
+    def __bool__(self) -> bool:
+        """Whether anything waits."""
+        return bool(self._events)
+
+    def begins(self, event: LiteralBegins, commands: Iterable[Command[Any]]) -> bool:
+        """Whether it is not clear which of *commands* what begins is for."""
+        self._room = self._most
+        claims = (command.claims(event) for command in commands)
+        return event.uid is None and sum(claims) > 1
+
+    def take(self, event: Any) -> list[Any]:
+        """Nothing as yet; or all that waited, and *event*."""
+        self._events.append(event)
+        uid = getattr(event, "uid", None)
+        if uid is None and isinstance(event, LiteralBegins | Chunk | Deviation):
+            self._room -= len(event.data) if isinstance(event, Chunk) else 0
+            if self._room >= 0:
+                return []
+        events, self._events = self._events, []
+        return [
+            replace(event, uid=uid) if isinstance(event, LiteralBegins) else event
+            for event in events
+        ]
 
 
 def whole(parts: Iterable[Any]) -> list[FetchData]:
