@@ -134,14 +134,6 @@ def test_a_command_that_is_cut_is_not_another_one(command: Any) -> None:
         assert other != command  # the octets belong to its last argument
 
 
-@given(instances(Fetch))
-def test_the_short_way_and_the_grammar_agree(command: Fetch) -> None:
-    line = written(command)
-    verb = b"UID FETCH" if command.by_uid else b"FETCH"
-    assert Fetch._read(Cursor(line, len(verb)), verb) == command
-    assert read(line) == command
-
-
 # -- what cannot be --------------------------------------------------------------
 
 EVIL = ["x\r\nb DELETE INBOX", "a\nb", "a\0b", "\ud800", "{3}\r\nabc"]

@@ -10,34 +10,26 @@ To add a verb is to write such a class and to give it rows in a table: see
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from .. import sasl
 from .._login import Cancel as Cancel
 from .._login import Response as Response
 from .._login import read_auth, write_auth
+from . import kinds
 from .codes import AppendUid, Capabilities
 from .grammar import (
-    ATOM,
     Cursor,
     Fragment,
     Literal,
     Streamed,
-    check_atom,
     check_date_time,
-    check_flag,
-    check_name,
-    check_text,
     inline,
     write_astring,
     write_date_time,
-    write_flags,
-    write_list_mailbox,
-    write_mailbox,
 )
 from .messages import Change as Change
 from .messages import Check as Check
@@ -50,17 +42,12 @@ from .messages import Search as Search
 from .messages import Store as Store
 from .responses import Condition, ListData, LsubData, Reply, StatusData
 from .results import Selected
-from .tokens import Parameter, take_parameters, write_parameters
 from .verbs import ImapCommand as ImapCommand
 from .verbs import Other as Other
 from .verbs import read_command as read_command
-from .verbs import unchecked
 from .verbs import verbs_of as verbs_of
 
 R = TypeVar("R")
-
-_status_items = re.compile(rb"\([%b]++(?: [%b]++)*+\)" % (ATOM, ATOM))
-
 
 # -- in any state (6.1) ----------------------------------------------------------
 
@@ -75,13 +62,7 @@ class Capability(ImapCommand[Capabilities]):
     """
 
     verb = b"CAPABILITY"
-
-    def claims(self, event: object) -> bool:
-        return isinstance(event, Capabilities)
-
-    def result(self, answer: Reply, parts: list[Any]) -> Capabilities:
-        """What was listed; nothing if the server listed nothing."""
-        return parts[-1] if parts else Capabilities()
+    data = Capabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +106,7 @@ class StartTls(ImapCommand[Reply]):
     """
 
     verb = b"STARTTLS"
-
-    @property
-    def extension(self) -> str | None:
-        return "STARTTLS"
+    extension = "STARTTLS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,74 +170,26 @@ class Login(ImapCommand[Reply]):
     """
 
     verb = b"LOGIN"
-    user: str
-    password: str = field(repr=False)
-
-    def __post_init__(self) -> None:
-        check_text(self.user, "user")
-        check_text(self.password, "password")
-
-    @property
-    def reveals_secret(self) -> bool:
-        return True
+    reveals_secret = True
+    user: kinds.Text
+    password: kinds.Text = field(repr=False)
 
     def masked(self) -> bytes:
         return inline((b"LOGIN ", write_astring(self.user), b" ****"))
-
-    def arguments(self) -> Iterable[Fragment]:
-        return (b" ", write_astring(self.user), b" ", write_astring(self.password))
-
-    @classmethod
-    def read(cls, cursor: Cursor, verb: bytes) -> Self:
-        cursor.expect_space()
-        user = cursor.take_text()
-        cursor.expect_space()
-        return unchecked(cls, user, cursor.take_text())
 
 
 # -- authenticated (6.3) ---------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
 class _OnMailbox(ImapCommand[Reply]):
-    """A command on one mailbox, and nothing else."""
-
-    __slots__ = ()
-    mailbox: str
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "mailbox", check_name(self.mailbox))
-
-    def arguments(self) -> Iterable[Fragment]:
-        return (b" ", write_mailbox(self.mailbox))
-
-    @classmethod
-    def read(cls, cursor: Cursor, verb: bytes) -> Self:
-        cursor.expect_space()
-        return unchecked(cls, cursor.take_mailbox())
+    mailbox: kinds.Mailbox
 
 
+@dataclass(frozen=True, slots=True)
 class _WithParameters(ImapCommand[R]):
-    """The same, with the parameters of extensions."""
-
-    __slots__ = ()
-    mailbox: str
-    parameters: tuple[Parameter, ...]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "mailbox", check_name(self.mailbox))
-
-    def arguments(self) -> Iterable[Fragment]:
-        name = write_mailbox(self.mailbox)
-        if not self.parameters:
-            return (b" ", name)
-        return (b" ", name, b" ", *write_parameters(self.parameters))
-
-    @classmethod
-    def read(cls, cursor: Cursor, verb: bytes) -> Self:
-        cursor.expect_space()
-        mailbox = cursor.take_mailbox()
-        parameters = take_parameters(cursor) if cursor.accept(b" ") else ()
-        return unchecked(cls, mailbox, parameters)
+    mailbox: kinds.Mailbox
+    parameters: kinds.Parameters = ()
 
 
 class _Selecting(_WithParameters[Selected]):
@@ -276,7 +206,6 @@ class _Selecting(_WithParameters[Selected]):
         return Selected.of(parts, read_only=read_only)
 
 
-@dataclass(frozen=True, slots=True)
 class Select(_Selecting):
     """RFC 3501 6.3.1: the mailbox whose messages are meant from now on.
 
@@ -291,12 +220,10 @@ class Select(_Selecting):
     S: A142 OK [READ-WRITE] SELECT completed
     """
 
+    __slots__ = ()
     verb = b"SELECT"
-    mailbox: str
-    parameters: tuple[Parameter, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
 class Examine(_Selecting):
     """RFC 3501 6.3.2: the same, and nothing in it can be changed.
 
@@ -305,15 +232,13 @@ class Examine(_Selecting):
     S: A932 OK [READ-ONLY] EXAMINE completed
     """
 
+    __slots__ = ()
     verb = b"EXAMINE"
-    mailbox: str
-    parameters: tuple[Parameter, ...] = ()
 
     def result(self, answer: Reply, parts: list[Any]) -> Selected:
         return Selected.of(parts, read_only=True)
 
 
-@dataclass(frozen=True, slots=True)
 class Create(_WithParameters[Reply]):
     """RFC 3501 6.3.3: a new mailbox, and those above it if need be.
 
@@ -321,12 +246,10 @@ class Create(_WithParameters[Reply]):
     S: A003 OK CREATE completed
     """
 
+    __slots__ = ()
     verb = b"CREATE"
-    mailbox: str
-    parameters: tuple[Parameter, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
 class Delete(_OnMailbox):
     """RFC 3501 6.3.4: a mailbox goes, with its messages; those below it stay.
 
@@ -334,8 +257,8 @@ class Delete(_OnMailbox):
     S: A683 OK DELETE completed
     """
 
+    __slots__ = ()
     verb = b"DELETE"
-    mailbox: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,25 +270,10 @@ class Rename(ImapCommand[Reply]):
     """
 
     verb = b"RENAME"
-    mailbox: str
-    to: str
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "mailbox", check_name(self.mailbox))
-        object.__setattr__(self, "to", check_name(self.to))
-
-    def arguments(self) -> Iterable[Fragment]:
-        return (b" ", write_mailbox(self.mailbox), b" ", write_mailbox(self.to))
-
-    @classmethod
-    def read(cls, cursor: Cursor, verb: bytes) -> Self:
-        cursor.expect_space()
-        mailbox = cursor.take_mailbox()
-        cursor.expect_space()
-        return unchecked(cls, mailbox, cursor.take_mailbox())
+    mailbox: kinds.Mailbox
+    to: kinds.Mailbox
 
 
-@dataclass(frozen=True, slots=True)
 class Subscribe(_OnMailbox):
     """RFC 3501 6.3.6: LSUB is to list that mailbox.
 
@@ -373,11 +281,10 @@ class Subscribe(_OnMailbox):
     S: A002 OK SUBSCRIBE completed
     """
 
+    __slots__ = ()
     verb = b"SUBSCRIBE"
-    mailbox: str
 
 
-@dataclass(frozen=True, slots=True)
 class Unsubscribe(_OnMailbox):
     """RFC 3501 6.3.7: LSUB is not to list it any more.
 
@@ -385,37 +292,19 @@ class Unsubscribe(_OnMailbox):
     S: A002 OK UNSUBSCRIBE completed
     """
 
-    verb = b"UNSUBSCRIBE"
-    mailbox: str
-
-
-class _Listing(ImapCommand[list[R]]):
-    """Which mailboxes match a pattern."""
-
     __slots__ = ()
-    reference: str
-    pattern: str
+    verb = b"UNSUBSCRIBE"
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "reference", check_name(self.reference))
-        object.__setattr__(self, "pattern", check_name(self.pattern))
 
-    def arguments(self) -> Iterable[Fragment]:
-        pattern = write_list_mailbox(self.pattern)
-        return (b" ", write_mailbox(self.reference), b" ", pattern)
-
-    @classmethod
-    def read(cls, cursor: Cursor, verb: bytes) -> Self:
-        cursor.expect_space()
-        reference = cursor.take_mailbox()
-        cursor.expect_space()
-        return unchecked(cls, reference, cursor.take_list_mailbox())
+@dataclass(frozen=True, slots=True)
+class _Listing(ImapCommand[list[R]]):
+    reference: kinds.Mailbox = ""
+    pattern: kinds.Pattern = "*"
 
     def result(self, answer: Reply, parts: list[Any]) -> list[R]:
         return parts
 
 
-@dataclass(frozen=True, slots=True)
 class List(_Listing[ListData]):
     """RFC 3501 6.3.8: which mailboxes there are.  ``*`` is anything, ``%`` one level.
 
@@ -427,15 +316,11 @@ class List(_Listing[ListData]):
     An empty *pattern* asks for the delimiter and the root of *reference*.
     """
 
+    __slots__ = ()
     verb = b"LIST"
-    reference: str = ""
-    pattern: str = "*"
-
-    def claims(self, event: object) -> bool:
-        return type(event) is ListData  # not an LsubData
+    data = ListData
 
 
-@dataclass(frozen=True, slots=True)
 class Lsub(_Listing[LsubData]):
     """RFC 3501 6.3.9: which mailboxes are subscribed to.
 
@@ -444,12 +329,9 @@ class Lsub(_Listing[LsubData]):
     S: A002 OK LSUB completed
     """
 
+    __slots__ = ()
     verb = b"LSUB"
-    reference: str = ""
-    pattern: str = "*"
-
-    def claims(self, event: object) -> bool:
-        return isinstance(event, LsubData)
+    data = LsubData
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -464,16 +346,13 @@ class Status(ImapCommand[StatusData]):
     """
 
     verb = b"STATUS"
-    mailbox: str
-    items: tuple[str, ...]
+    mailbox: kinds.Mailbox
+    items: kinds.AtomList
 
     def __init__(self, mailbox: str, *items: str) -> None:
-        for item in items:
-            check_atom(item, "a status item")
-        if not items:
-            raise ValueError("STATUS asks for one item at least")
-        object.__setattr__(self, "mailbox", check_name(mailbox))
-        object.__setattr__(self, "items", tuple(item.upper() for item in items))
+        object.__setattr__(self, "mailbox", mailbox)
+        object.__setattr__(self, "items", items)
+        self.__post_init__()
 
     def claims(self, event: object) -> bool:
         return isinstance(event, StatusData) and event.mailbox == self.mailbox
@@ -482,18 +361,29 @@ class Status(ImapCommand[StatusData]):
         """What the server told of it; without items if it told nothing."""
         return parts[-1] if parts else StatusData(self.mailbox, {})
 
-    def arguments(self) -> Iterable[Fragment]:
-        items = " ".join(self.items).encode("ascii")
-        return (b" ", write_mailbox(self.mailbox), b" (%b)" % items)
 
-    @classmethod
-    def read(cls, cursor: Cursor, verb: bytes) -> Self:
-        cursor.expect_space()
-        mailbox = cursor.take_mailbox()
-        cursor.expect_space()
-        items = cursor.take(_status_items, "a list of status items")
-        names = items[1:-1].decode("ascii").upper()
-        return unchecked(cls, mailbox, tuple(names.split(" ")))
+def _check_message(message: bytes | Streamed, what: str) -> None:
+    if not isinstance(message, Streamed):
+        Literal(message)  # raises ValueError for NUL
+
+
+_Message = Annotated[
+    bytes | Streamed,
+    kinds.Kind(
+        _check_message,
+        lambda message: message if isinstance(message, Streamed) else Literal(message),
+        Cursor.take_announced,
+    ),
+]
+_Moment = Annotated[
+    datetime | None,
+    kinds.Kind(
+        lambda moment, _: None if moment is None else check_date_time(moment),
+        lambda moment: b'"%b"' % write_date_time(moment),
+        Cursor.take_date_time,
+        b' "',
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -511,29 +401,11 @@ class Append(ImapCommand[AppendUid | None]):
     """
 
     verb = b"APPEND"
-    mailbox: str
-    message: bytes | Streamed = field(repr=False)
-    flags: tuple[str, ...] = ()
-    date: datetime | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "mailbox", check_name(self.mailbox))
-        object.__setattr__(self, "flags", tuple(map(check_flag, self.flags)))
-        if self.date is not None:
-            object.__setattr__(self, "date", check_date_time(self.date))
-        if not isinstance(self.message, Streamed):
-            Literal(self.message)  # raises ValueError for NUL
-
-    def arguments(self) -> Iterable[Fragment]:
-        yield b" "
-        yield write_mailbox(self.mailbox)
-        if self.flags:
-            yield b" " + write_flags(self.flags)
-        if self.date is not None:
-            yield b' "%b"' % write_date_time(self.date)
-        yield b" "
-        message = self.message
-        yield message if isinstance(message, Streamed) else Literal(message)
+    wire = ("mailbox", "flags", "date", "message")
+    mailbox: kinds.Mailbox
+    message: _Message = field(repr=False)
+    flags: kinds.Flags = ()
+    date: _Moment = None
 
     def result(self, answer: Reply, parts: list[Any]) -> AppendUid | None:
         return answer.code if isinstance(answer.code, AppendUid) else None
@@ -544,18 +416,3 @@ class Append(ImapCommand[AppendUid | None]):
         assert not isinstance(last, bytes)
         size = last.size if isinstance(last, Streamed) else len(last.data)
         return inline((*line, b"{%d}" % size))
-
-    @classmethod
-    def read(cls, cursor: Cursor, verb: bytes) -> Self:
-        cursor.expect_space()
-        mailbox = cursor.take_mailbox()
-        cursor.expect_space()
-        flags: tuple[str, ...] = ()
-        date = None
-        if cursor.peek() == b"(":
-            flags = cursor.take_flags()
-            cursor.expect_space()
-        if cursor.peek() == b'"':
-            date = cursor.take_date_time()
-            cursor.expect_space()
-        return unchecked(cls, mailbox, cursor.take_announced(), flags, date)

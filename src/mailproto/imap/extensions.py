@@ -5,17 +5,13 @@ UID EXPUNGE is ``Expunge(messages)``; SASL-IR is what ``Authenticate`` has as *i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from .._command import GoAhead
+from . import kinds
 from .grammar import (
     Cursor,
-    Fragment,
-    SequenceSet,
-    UidSet,
-    check_atom,
 )
 from .messages import ToMailbox
 from .responses import CopyUid, Data, Enabled, IdData, NamespaceData, Reply
@@ -35,10 +31,7 @@ class Idle(ImapCommand[Reply]):
     """
 
     verb = b"IDLE"
-
-    @property
-    def extension(self) -> str | None:
-        return "IDLE"
+    extension = "IDLE"
 
     def claims(self, event: object) -> bool:
         """All that comes untagged meanwhile, and the ``+``."""
@@ -77,16 +70,8 @@ class Namespace(ImapCommand[NamespaceData]):
     """
 
     verb = b"NAMESPACE"
-
-    @property
-    def extension(self) -> str | None:
-        return "NAMESPACE"
-
-    def claims(self, event: object) -> bool:
-        return isinstance(event, NamespaceData)
-
-    def result(self, answer: Reply, parts: list[Any]) -> NamespaceData:
-        return parts[-1] if parts else NamespaceData()
+    extension = "NAMESPACE"
+    data = NamespaceData
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +83,10 @@ class Unselect(ImapCommand[Reply]):
     """
 
     verb = b"UNSELECT"
-
-    @property
-    def extension(self) -> str | None:
-        return "UNSELECT"
+    extension = "UNSELECT"
 
 
-@dataclass(frozen=True, slots=True)
-class Move(ToMailbox[CopyUid | None]):
+class Move(ToMailbox):
     """RFC 6851 3: messages are moved, all or none.
 
     C: a UID MOVE 42:69 foo
@@ -116,23 +97,25 @@ class Move(ToMailbox[CopyUid | None]):
     The result is the CopyUid that a server with UIDPLUS tells, or ``None``.
     """
 
+    __slots__ = ()
     verb = b"MOVE"
-    messages: SequenceSet | UidSet
-    mailbox: str
-
-    @property
-    def extension(self) -> str | None:
-        return "MOVE"
+    extension = "MOVE"
 
     def claims(self, event: object) -> bool:
         """The untagged COPYUID (RFC 6851 4.3).  The EXPUNGEs are news."""
         return isinstance(event, Reply) and isinstance(event.code, CopyUid)
 
-    def result(self, answer: Reply, parts: list[Any]) -> CopyUid | None:
-        for reply in (answer, *parts):
-            if isinstance(reply.code, CopyUid):
-                return reply.code
-        return None
+
+def _take_fields(cursor: Cursor) -> tuple[tuple[str, str | None], ...] | None:
+    fields = take_id(cursor)
+    check_id(fields or ())
+    return fields
+
+
+_Fields = Annotated[
+    tuple[tuple[str, str | None], ...] | None,
+    kinds.Kind(lambda fields, _: check_id(fields or ()), write_id, _take_fields),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,33 +130,14 @@ class Id(ImapCommand[IdData]):
     """
 
     verb = b"ID"
-    fields: tuple[tuple[str, str | None], ...] | None = None
-
-    def __post_init__(self) -> None:
-        check_id(self.fields or ())
+    extension = "ID"
+    data = IdData
+    fields: _Fields = None
 
     @classmethod
     def of(cls, **fields: str | None) -> Self:
         """``Id.of(name="sodr", version="19.34")``."""
         return cls(tuple(fields.items()))
-
-    @property
-    def extension(self) -> str | None:
-        return "ID"
-
-    def claims(self, event: object) -> bool:
-        return isinstance(event, IdData)
-
-    def result(self, answer: Reply, parts: list[Any]) -> IdData:
-        return parts[-1] if parts else IdData()
-
-    def arguments(self) -> Iterable[Fragment]:
-        return (b" ", *write_id(self.fields))
-
-    @classmethod
-    def read(cls, cursor: Cursor, verb: bytes) -> Self:
-        cursor.expect_space()
-        return cls(take_id(cursor))
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -186,33 +150,14 @@ class Enable(ImapCommand[Enabled]):
     """
 
     verb = b"ENABLE"
-    capabilities: tuple[str, ...]
+    extension = "ENABLE"
+    data = Enabled
+    capabilities: kinds.Atoms
 
     def __init__(self, *capabilities: str) -> None:
-        for name in capabilities:
-            check_atom(name, "a capability")
-        if not capabilities:
-            raise ValueError("ENABLE asks for one capability at least")
-        named = tuple(name.upper() for name in capabilities)
-        object.__setattr__(self, "capabilities", named)
-
-    @property
-    def extension(self) -> str | None:
-        return "ENABLE"
-
-    def claims(self, event: object) -> bool:
-        return isinstance(event, Enabled)
+        object.__setattr__(self, "capabilities", capabilities)
+        self.__post_init__()
 
     def result(self, answer: Reply, parts: list[Any]) -> Enabled:
         """What has been enabled; nothing if the server told nothing."""
         return Enabled(*(name for part in parts for name in part.capabilities))
-
-    def arguments(self) -> Iterable[Fragment]:
-        return (b" ", " ".join(self.capabilities).encode("ascii"))
-
-    @classmethod
-    def read(cls, cursor: Cursor, verb: bytes) -> Self:
-        names = []
-        while cursor.accept(b" "):
-            names.append(cursor.take_atom())
-        return cursor.made(lambda: cls(*names), cursor.at)

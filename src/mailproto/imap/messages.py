@@ -10,20 +10,18 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, ClassVar, Final, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
 
 from .._command import Chunk
+from . import kinds
 from .fetch import FetchData
 from .grammar import (
     Cursor,
     Fragment,
-    GrammarError,
     SequenceSet,
     UidSet,
     check_flag,
-    check_name,
     write_flags,
-    write_mailbox,
 )
 from .items import (
     PLAIN_ITEMS,
@@ -37,29 +35,18 @@ from .items import (
 from .responses import CopyUid, Expunged, LiteralBegins, Reply, SearchData
 from .results import Found, whole
 from .search import LEAVES, Key, Leaf, check_keys, read_keys, write_keys
-from .tokens import Parameter, take_parameters, write_parameters
+from .tokens import Parameter
 from .verbs import ImapCommand, unchecked
 
 R = TypeVar("R")
 
 
-def _take_messages(cursor: Cursor, verb: bytes) -> SequenceSet | UidSet:
-    cursor.expect_space()
-    if verb[:4] == b"UID ":
-        return cursor.take_set(UidSet)
-    return cursor.take_set(SequenceSet)
-
-
+@dataclass(frozen=True, slots=True)
 class OnMessages(ImapCommand[R]):
     """A command on the messages that a set names."""
 
-    __slots__ = ()
     uid_too = True
-    messages: SequenceSet | UidSet
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.messages, (SequenceSet, UidSet)):
-            raise ValueError("messages are named by a SequenceSet or a UidSet")
+    messages: kinds.AnyMessages
 
     @property
     def by_uid(self) -> bool:
@@ -67,9 +54,8 @@ class OnMessages(ImapCommand[R]):
 
     def _names(self, data: FetchData) -> bool:
         """Whether *data* is of one of the messages."""
-        if isinstance(self.messages, UidSet):
-            return data.uid is not None and self.messages.contains(data.uid)
-        return self.messages.contains(data.number)
+        number = data.uid if self.by_uid else data.number
+        return number is not None and self.messages.contains(number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +80,14 @@ class Close(ImapCommand[Reply]):
     verb = b"CLOSE"
 
 
+def _check_some(uids: UidSet | None, what: str) -> None:
+    if uids is not None:
+        kinds.UIDS.check(uids, what)
+
+
+_SOME: Final = kinds.UIDS._replace(check=_check_some, opens=b" ", by_uid=kinds.UIDS)
+
+
 @dataclass(frozen=True, slots=True)
 class Expunge(ImapCommand[list[int]]):
     """RFC 3501 6.4.3: what is \\Deleted goes.
@@ -109,7 +103,8 @@ class Expunge(ImapCommand[list[int]]):
 
     verb = b"EXPUNGE"
     uid_too = True
-    messages: UidSet | None = None
+    data = Expunged
+    messages: Annotated[UidSet | None, _SOME] = None
 
     @property
     def by_uid(self) -> bool:
@@ -119,21 +114,12 @@ class Expunge(ImapCommand[list[int]]):
     def extension(self) -> str | None:
         return None if self.messages is None else "UIDPLUS"
 
-    def claims(self, event: object) -> bool:
-        return isinstance(event, Expunged)
-
     def result(self, answer: Reply, parts: list[Any]) -> list[int]:
         return [part.number for part in parts]
 
-    def arguments(self) -> Iterable[Fragment]:
-        return () if self.messages is None else (b" ", self.messages.write())
-
     @classmethod
     def read(cls, cursor: Cursor, verb: bytes) -> Self:
-        if verb[:4] != b"UID ":
-            return cls()
-        cursor.expect_space()
-        return cls(cursor.take_set(UidSet))
+        return cls.take(cursor, uid=True) if verb[:4] == b"UID " else cls()
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -154,6 +140,7 @@ class Search(ImapCommand[Found]):
     keys: tuple[Key, ...]
     charset: str | None
     uid: bool
+    data = SearchData
 
     def __init__(
         self, *keys: Key, charset: str | None = None, uid: bool = False
@@ -165,9 +152,6 @@ class Search(ImapCommand[Found]):
     @property
     def by_uid(self) -> bool:
         return self.uid
-
-    def claims(self, event: object) -> bool:
-        return isinstance(event, SearchData)
 
     def result(self, answer: Reply, parts: list[Any]) -> Found:
         return Found(tuple(n for part in parts for n in part.numbers), self.uid)
@@ -184,8 +168,23 @@ class Search(ImapCommand[Found]):
         return cls(*keys, charset=charset, uid=uid)
 
 
-# What most FETCHes are, in one step; what the grammar says of them is the same.
-_plain_fetch = re.compile(rb" ([0-9:*,]++) (%b)\Z" % PLAIN_ITEMS)
+def _read_items(text: bytes) -> tuple[Item, ...]:
+    items = plain_items(text)
+    if items is None:
+        raise ValueError("this is for the grammar")
+    return items
+
+
+_Items = Annotated[
+    tuple[Item, ...],
+    kinds.Kind(
+        lambda items, _: check_items(items),
+        write_items,
+        take_items,
+        plain=PLAIN_ITEMS,
+        make=_read_items,
+    ),
+]
 
 
 class _Asking(OnMessages[list[FetchData]]):
@@ -220,9 +219,9 @@ class Fetch(_Asking):
     """
 
     verb = b"FETCH"
-    messages: SequenceSet | UidSet
-    items: tuple[Item, ...]
-    modifiers: tuple[Parameter, ...]
+    messages: kinds.AnyMessages
+    items: _Items
+    modifiers: kinds.Parameters = ()
 
     def __init__(
         self,
@@ -231,7 +230,7 @@ class Fetch(_Asking):
         modifiers: tuple[Parameter, ...] = (),
     ) -> None:
         object.__setattr__(self, "messages", messages)
-        object.__setattr__(self, "items", check_items(items))
+        object.__setattr__(self, "items", items)
         object.__setattr__(self, "modifiers", modifiers)
         self.__post_init__()
 
@@ -267,35 +266,6 @@ class Fetch(_Asking):
     def result(self, answer: Reply, parts: list[Any]) -> list[FetchData]:
         return whole(parts)
 
-    def arguments(self) -> Iterable[Fragment]:
-        yield b" %b %b" % (self.messages.write(), write_items(self.items))
-        if self.modifiers:
-            yield b" "
-            yield from write_parameters(self.modifiers)
-
-    @classmethod
-    def read(cls, cursor: Cursor, verb: bytes) -> Self:
-        found = _plain_fetch.match(cursor.data, cursor.at)
-        items = plain_items(found[2]) if found else None
-        if found and items:
-            kind = UidSet if verb[:4] == b"UID " else SequenceSet
-            try:
-                messages = kind.read(found[1])
-            except ValueError:
-                return cls._read(cursor, verb)
-            cursor.at = cursor.end
-            return unchecked(cls, messages, items, ())
-        return cls._read(cursor, verb)
-
-    @classmethod
-    def _read(cls, cursor: Cursor, verb: bytes) -> Self:
-        """By the grammar, which knows all forms, and where what is wrong."""
-        messages = _take_messages(cursor, verb)
-        cursor.expect_space()
-        items = take_items(cursor)
-        modifiers = take_parameters(cursor) if cursor.accept(b" ") else ()
-        return unchecked(cls, messages, items, modifiers)
-
 
 def _sorted(name: str) -> tuple[str, ...]:
     return tuple(sorted(re.split("[ ()]", name)))
@@ -309,11 +279,8 @@ class Change(Enum):
     REMOVE = b"-FLAGS"
 
 
-_CHANGES: Final = {
-    change.value + silent: (change, bool(silent))
-    for change in Change
-    for silent in (b"", b".SILENT")
-}
+_CHANGES: Final = {change.value: change for change in Change}
+_change = re.compile(rb" ([+-]?FLAGS)(\.SILENT)? ", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,11 +295,11 @@ class Store(OnMessages[list[FetchData]]):
     """
 
     verb = b"STORE"
-    messages: SequenceSet | UidSet
+    wire = ("messages", "modifiers")
     change: Change
     flags: tuple[str, ...]
     silent: bool = False
-    modifiers: tuple[Parameter, ...] = ()
+    modifiers: kinds.Parameters = ()
 
     def __post_init__(self) -> None:
         OnMessages.__post_init__(self)
@@ -341,64 +308,46 @@ class Store(OnMessages[list[FetchData]]):
 
     def claims(self, event: object) -> bool:
         """The new flags of one of the messages, or if *silent* its MODSEQ."""
+        wanted = "MODSEQ" if self.silent else "FLAGS"
         return (
             isinstance(event, FetchData)
             and self._names(event)
-            and ("MODSEQ" in event.items if self.silent else "FLAGS" in event.items)
+            and wanted in event.items
         )
 
     def result(self, answer: Reply, parts: list[Any]) -> list[FetchData]:
         return parts
 
     def arguments(self) -> Iterable[Fragment]:
-        yield b" " + self.messages.write()
-        if self.modifiers:
-            yield b" "
-            yield from write_parameters(self.modifiers)
         silent = b".SILENT" if self.silent else b""
-        yield b" %b%b %b" % (self.change.value, silent, write_flags(self.flags))
+        change = (self.change.value, silent, write_flags(self.flags))
+        return [*OnMessages.arguments(self), b" %b%b %b" % change]
 
     @classmethod
     def read(cls, cursor: Cursor, verb: bytes) -> Self:
-        messages = _take_messages(cursor, verb)
-        cursor.expect_space()
-        modifiers: tuple[Parameter, ...] = ()
-        if cursor.peek() == b"(":
-            modifiers = take_parameters(cursor)
-            cursor.expect_space()
-        start = cursor.at
-        name = cursor.take_verb()
-        if name not in _CHANGES:
-            raise GrammarError("FLAGS, +FLAGS or -FLAGS is expected", start)
-        change, silent = _CHANGES[name]
-        cursor.expect_space()
-        flags = cursor.take_flags(bare=True)
-        return unchecked(cls, messages, change, flags, silent, modifiers)
-
-
-class ToMailbox(OnMessages[R]):
-    """Messages go to another mailbox."""
-
-    __slots__ = ()
-    messages: SequenceSet | UidSet
-    mailbox: str
-
-    def __post_init__(self) -> None:
-        OnMessages.__post_init__(self)
-        object.__setattr__(self, "mailbox", check_name(self.mailbox))
-
-    def arguments(self) -> Iterable[Fragment]:
-        return (b" ", self.messages.write(), b" ", write_mailbox(self.mailbox))
-
-    @classmethod
-    def read(cls, cursor: Cursor, verb: bytes) -> Self:
-        messages = _take_messages(cursor, verb)
-        cursor.expect_space()
-        return unchecked(cls, messages, cursor.take_mailbox())
+        made = cls.take(cursor, uid=verb[:4] == b"UID ")
+        found = _change.match(cursor.data, cursor.at)
+        if not found:
+            cursor.fail("FLAGS, +FLAGS or -FLAGS is expected")
+        cursor.at = found.end()
+        change, flags = _CHANGES[found[1].upper()], cursor.take_flags(bare=True)
+        silent = found[2] is not None
+        return unchecked(cls, made.messages, change, flags, silent, made.modifiers)
 
 
 @dataclass(frozen=True, slots=True)
-class Copy(ToMailbox[CopyUid | None]):
+class ToMailbox(OnMessages[CopyUid | None]):
+    """Messages go to another mailbox."""
+
+    mailbox: kinds.Mailbox
+
+    def result(self, answer: Reply, parts: list[Any]) -> CopyUid | None:
+        replies = (answer, *parts)
+        codes = [r.code for r in replies if isinstance(r.code, CopyUid)]
+        return codes[0] if codes else None
+
+
+class Copy(ToMailbox):
     """RFC 3501 6.4.7: messages are copied, with flags and dates.
 
     C: A003 COPY 2:4 MEETING
@@ -407,9 +356,5 @@ class Copy(ToMailbox[CopyUid | None]):
     The result is the CopyUid that a server with UIDPLUS tells (RFC 4315), or ``None``.
     """
 
+    __slots__ = ()
     verb = b"COPY"
-    messages: SequenceSet | UidSet
-    mailbox: str
-
-    def result(self, answer: Reply, parts: list[Any]) -> CopyUid | None:
-        return answer.code if isinstance(answer.code, CopyUid) else None

@@ -104,7 +104,7 @@ class _OfKeys(Key):
     depth: int = field(repr=False, compare=False)
 
     def __init__(self, *keys: Key) -> None:
-        depth = max(key.depth for key in keys)
+        depth = max([key.depth for key in keys])
         if depth >= MAX_DEPTH:
             raise ValueError(f"search keys are nested more than {MAX_DEPTH} deep")
         object.__setattr__(self, "keys", keys)
@@ -123,7 +123,7 @@ class And(_OfKeys):
     def __init__(self, *keys: Key) -> None:
         if not keys:
             raise ValueError("one key at least is needed")
-        super().__init__(*keys)
+        _OfKeys.__init__(self, *keys)
 
     def parts(self) -> Sequence[Fragment | Key]:
         spaced = [part for key in self.keys for part in (b" ", key)]
@@ -137,7 +137,7 @@ class Or(_OfKeys):
     name = "OR"
 
     def __init__(self, one: Key, other: Key) -> None:
-        super().__init__(one, other)
+        _OfKeys.__init__(self, one, other)
 
 
 class Not(_OfKeys):
@@ -147,7 +147,7 @@ class Not(_OfKeys):
     name = "NOT"
 
     def __init__(self, key: Key) -> None:
-        super().__init__(key)
+        _OfKeys.__init__(self, key)
 
 
 # -- without an argument ---------------------------------------------------------

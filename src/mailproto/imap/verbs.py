@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -18,6 +18,7 @@ from .grammar import (
     inline,
     joined,
 )
+from .kinds import Formed
 from .kinds import unchecked as unchecked
 from .tokens import Token, check_tokens, take_tokens, write_tokens
 
@@ -26,12 +27,18 @@ R = TypeVar("R")
 _verb = re.compile(rb"(?:[Uu][Ii][Dd] (?=[%b]))?[%b]++" % (ATOM, ATOM))
 
 
-class ImapCommand(Command[R]):
-    """A verb with its arguments.  A subclass is a frozen dataclass with these."""
+class ImapCommand(Formed, Command[R]):
+    """A verb with its arguments.  A subclass is a frozen dataclass with these.
+
+    Fields that have their kind (``kinds``) are checked, written and read by that;
+    where that does not do, ``arguments`` and ``read`` are written out.
+    """
 
     __slots__ = ()
 
     verb: ClassVar[bytes]
+    #: the class of the data that answer it, untagged, if there is one
+    data: ClassVar[type[Any] | None] = None
     #: whether there is a UID variant (RFC 3501 6.4.8), UID and a space before the verb
     uid_too: ClassVar[bool] = False
 
@@ -45,10 +52,6 @@ class ImapCommand(Command[R]):
         """What CAPABILITY must announce, as far as the command alone tells."""
         return None
 
-    def arguments(self) -> Iterable[Fragment]:
-        """What stands behind the verb, the first space included."""
-        return ()
-
     @classmethod
     def read(cls, cursor: Cursor, verb: bytes) -> Self:
         """The command whose arguments begin at *cursor*, before the space.
@@ -56,7 +59,7 @@ class ImapCommand(Command[R]):
         *verb* is in capitals, with its ``UID `` if it has one.  Raises ValueError.
         Whether all has been read is for the caller to check.
         """
-        return cls()
+        return cls.take(cursor, uid=verb[:4] == b"UID ")
 
     def write(self) -> list[Fragment]:
         """The whole command but its tag and CRLF."""
@@ -70,9 +73,14 @@ class ImapCommand(Command[R]):
             for part in self.write()
         )
 
+    def claims(self, event: object) -> bool:
+        return type(event) is self.data
+
     def result(self, answer: Any, parts: list[Any]) -> R:
-        """The server's answer, itself: the tagged Reply."""
+        """What was told last, or empty data; without *data* the tagged Reply."""
         result: R = answer
+        if self.data is not None:
+            result = parts[-1] if parts else self.data()
         return result
 
 
