@@ -20,6 +20,7 @@ from mailproto.imap import (
     MailboxView,
     Recent,
     Reply,
+    Selected,
     UidNext,
     UidValidity,
 )
@@ -49,6 +50,16 @@ def test_what_select_tells() -> None:
     assert not view.apply(Reply(Condition.OK, "x", Code("ALERT")))
     assert not view.apply(Reply(Condition.OK, "x"))
     assert not view.apply(ListData("x"))
+
+
+def test_what_select_was_worth_is_where_it_begins() -> None:
+    view = MailboxView(Selected(False, 3, 1, ("a",), ("b",), 7, 9, 2))
+    assert (view.exists, view.recent, view.known_flags) == (3, 1, ("a",))
+    assert (view.uid_validity, view.uid_next) == (7, 9)
+    assert view.unknown() == [1, 2, 3]
+    assert view.apply(uid(3, 8))
+    assert view.apply(Expunged(1))
+    assert (view.exists, view.number(8)) == (2, 2)
 
 
 def test_numbers_shift_when_messages_go() -> None:

@@ -2,11 +2,17 @@
 
 A client "MUST record" how many messages there are and which are gone: every number
 that it says or hears hangs on that.  A ``MailboxView`` does, and keeps UIDs and flags
-where it has heard of them.  It is fed with the events of a Client, in their order:
+where it has heard of them.  It is made of what SELECT was worth, and then fed with the
+events of a Client, in their order:
 
-    view = MailboxView()
-    session.run(Select("INBOX"))        events on the way: view.apply(event)
-    view.uid(3), view.number(4827313), view.flags(4827313)
+    view = MailboxView(session.run(Select("INBOX")))
+    async for event in session.stream(idle()):
+        view.apply(event)
+    view.uid(3), view.number(4827313), view.flags(3)
+
+Data that ``run`` gathered can be applied when it is over if they were asked for by
+numbers, for then no EXPUNGE comes amid them (RFC 3501 7.4.1).  ``unclaimed`` first: it
+may have the EXISTS without which a number is none.
 """
 
 from __future__ import annotations
@@ -17,6 +23,7 @@ from ..errors import LimitExceeded, RemoteProtocolError
 from .fetch import FetchData
 from .replies import Reply
 from .responses import Exists, Expunged, FlagsData, Recent
+from .results import Selected
 
 MAX_MESSAGES: Final = 1_000_000  # 16 octets each
 
@@ -24,11 +31,14 @@ MAX_MESSAGES: Final = 1_000_000  # 16 octets each
 class MailboxView:
     """Which message has which number, UID and flags.
 
-    *max_messages* is how many may be remembered: a number that a server says must not
-    make us allocate what it likes.
+    *opened* is the mailbox as SELECT or EXAMINE told of it; without it, all that the
+    server says after one of these must be applied.  *max_messages* is how many may be
+    remembered: a number that a server says must not make us allocate what it likes.
     """
 
-    def __init__(self, *, max_messages: int = MAX_MESSAGES) -> None:
+    def __init__(
+        self, opened: Selected | None = None, *, max_messages: int = MAX_MESSAGES
+    ) -> None:
         self.exists = 0  #: how many messages there are
         self.recent = 0
         self.uid_validity: int | None = None
@@ -37,6 +47,10 @@ class MailboxView:
         self._most = max_messages
         self._uids: list[int | None] = []  # by number; no longer than it must be
         self._flags: list[tuple[str, ...] | None] = []
+        if opened is not None:
+            self.exists, self.recent = opened.exists, opened.recent
+            self.uid_validity, self.uid_next = opened.uid_validity, opened.uid_next
+            self.known_flags = opened.flags
 
     # -- to look at ------------------------------------------------------------
 
