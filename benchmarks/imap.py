@@ -9,16 +9,15 @@ import imaplib
 import importlib
 import io
 import itertools
+import logging
 import re
 import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from mailproto import imap
-from mailproto._buffer import ReceiveBuffer
+from mailproto import NEED_DATA, Completed, Security, imap
 from mailproto.imap.envelope import Address, Envelope
-from mailproto.imap.framer import ResponseReader
 from mailproto.imap.structure import Multipart, walk
 
 from . import imap_corpora as corpora
@@ -52,14 +51,31 @@ def reads(wire: bytes, size: int = READ_SIZE) -> list[bytes]:
 # -- contestants -----------------------------------------------------------------
 
 
-def ours(wire: list[bytes]) -> list[Any]:
-    """Each read is fed, and events are pulled one by one."""
-    buffer, reader = ReceiveBuffer(), ResponseReader(imap.Limits())
+def selected(tags: list[str] | None = None) -> imap.Client:
+    """A client with a mailbox open, and a NOOP on its way by each of *tags*."""
+    tags = tags or []
+    limits = imap.Limits(in_flight=len(tags) + 1)
+    client = imap.Client(Security.CLEARTEXT, tags=["S1", *tags], limits=limits)
+    client.receive_data(b"* PREAUTH ready\r\n")
+    client.next_event()
+    client.send(imap.Select("INBOX"))
+    client.data_to_send()
+    client.receive_data(b"S1 OK [READ-WRITE] selected\r\n")
+    client.next_event()
+    for _ in tags:
+        client.send(imap.Noop())
+    client.data_to_send()
+    return client
+
+
+def ours(wire: list[bytes], client: imap.Client | None = None) -> list[Any]:
+    """Each read is received, and events are pulled one by one."""
+    client = client or selected()
     got: list[Any] = []
-    read, keep = reader.read, got.append
+    receive, pull, keep = client.receive_data, client.next_event, got.append
     for data in wire:
-        buffer.feed(data)
-        while (event := read(buffer)) is not None:
+        receive(data)
+        while (event := pull()) is not NEED_DATA:
             keep(event)
     return got
 
@@ -67,8 +83,9 @@ def ours(wire: list[bytes]) -> list[Any]:
 class Imaplib(imaplib.IMAP4):
     """imaplib, with a file in the place of its socket."""
 
-    def __init__(self, wire: bytes) -> None:
-        self.debug = 0
+    def __init__(self, wire: bytes, debug: int = 0) -> None:
+        self.debug = debug
+        self._mesg = logging.getLogger("imapclient.imaplib").debug
         self.untagged_responses: dict[str, list[Any]] = {}
         self._cmd_log: dict[int, Any] = {}
         self._cmd_log_len, self._cmd_log_idx = 10, 0
@@ -89,8 +106,8 @@ class AnyTag(dict[Any, Any]):
         return True
 
 
-def imaplib_raw(wire: bytes) -> dict[str, list[Any]]:
-    conn = Imaplib(wire)
+def imaplib_raw(wire: bytes, debug: int = 0) -> dict[str, list[Any]]:
+    conn = Imaplib(wire, debug)
     try:
         while True:
             conn._get_response()
@@ -99,8 +116,12 @@ def imaplib_raw(wire: bytes) -> dict[str, list[Any]]:
 
 
 def imapclient_fetch(wire: bytes) -> Any:
-    """What IMAPClient's fetch does: imaplib's lines, and then its parser."""
-    return imapclient.parse_fetch_response(imaplib_raw(wire)["FETCH"])
+    """What IMAPClient's fetch does: imaplib's lines, and then its parser.
+
+    It has imaplib tell a logger everything, whether that listens or not, and that takes
+    the ``repr`` of each body.
+    """
+    return imapclient.parse_fetch_response(imaplib_raw(wire, debug=5)["FETCH"])
 
 
 def codec_lines(lines: list[bytes]) -> list[Any]:
@@ -225,8 +246,8 @@ def structure_truth(got: list[Any]) -> list[Any]:
 def mixed_truth(got: list[Any]) -> list[Any]:
     def told(event: Any) -> Any:
         match event:
-            case imap.TaggedReply():
-                return event.tag
+            case Completed():
+                return event.answer.text
             case imap.Reply():
                 return getattr(event.code, "number", None)
             case imap.FlagsData():
@@ -386,10 +407,12 @@ def mixed_row(corpus: corpora.Corpus) -> Row:
     wire, lines = corpus.wire, corpus.lines
     cut = reads(wire)
     told = as_told(corpus.truth)
+    tags = [line.split()[0].decode() for line in lines if line[:1] == b"A"]
     contestants = [
-        Contestant("mailproto", "typed", lambda: ours(cut), mixed_truth),
+        Contestant("mailproto", "typed", lambda client: ours(cut, client), mixed_truth,
+                   setup=lambda: (selected(tags),)),
         Contestant("imaplib", "raw", lambda: imaplib_raw(wire), told),
-    ]
+    ]  # fmt: skip
     if imap_codec:
         contestants.append(
             Contestant(
@@ -477,13 +500,13 @@ def streaming() -> dict[str, Any]:
     """Work that must not keep what goes by, whatever its size."""
 
     def literal(size: int) -> None:
-        buffer, reader = ReceiveBuffer(), ResponseReader(imap.Limits())
         piece = bytes(READ_SIZE)
         pieces = itertools.repeat(piece, size // len(piece))
         begin = b"* 1 FETCH (BODY[] {%d}\r\n" % (size // len(piece) * len(piece))
+        client = selected()
         for data in itertools.chain([begin], pieces, [b" UID 1)\r\n"]):
-            buffer.feed(data)
-            while reader.read(buffer) is not None:
+            client.receive_data(data)
+            while client.next_event() is not NEED_DATA:
                 pass
 
     return {"imap.literal": literal}

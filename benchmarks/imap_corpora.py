@@ -177,7 +177,7 @@ def mixed(rng: random.Random, number: int) -> tuple[bytes, Any]:
         (b"* %d EXISTS" % number, ("Exists", number)),
         (b"* %d RECENT" % (number % 9), ("Recent", number % 9)),
         (b"* %d EXPUNGE" % number, ("Expunged", number)),
-        (b"A%d OK FETCH completed" % number, ("TaggedReply", f"A{number}")),
+        (b"A%d OK FETCH completed" % number, ("Completed", "FETCH completed")),
         (b"* OK [UIDNEXT %d] Predicted next UID" % number, ("Reply", number)),
         (b"* OK Still here", ("Reply", None)),
         (b"* FLAGS (\\Answered \\Flagged \\Deleted \\Seen)", ("FlagsData", 4)),

@@ -15,8 +15,8 @@ from mailproto.imap.envelope import Envelope
 from mailproto.imap.fetch import KINDS, SECTIONED
 from mailproto.imap.framer import ResponseReader
 from mailproto.imap.mailboxes import Raw
+from mailproto.imap.quick import MAX_ITEMS, shape_of
 from mailproto.imap.quirks import Quirk, Reader
-from mailproto.imap.shapes import MAX_ITEMS, shape_of
 from mailproto.imap.structure import BodyPart
 
 from . import said
@@ -201,6 +201,14 @@ FRAGMENTS = st.sampled_from(
         b'ENVELOPE (NIL "a\\x" NIL NIL NIL NIL NIL NIL NIL NIL)',
         b'ENVELOPE (NIL "a) UID 5)" NIL NIL NIL NIL NIL NIL NIL NIL)',
         b"ENVELOPE (NIL NIL () NIL NIL NIL NIL NIL NIL NIL)",
+        b'ENVELOPE (NIL {4}\r\na"\\b NIL NIL NIL NIL NIL NIL {2}\r\nid NIL)',
+        b"ENVELOPE (NIL {3}\r\na\xe9b NIL NIL NIL NIL NIL NIL NIL NIL)",
+        b"ENVELOPE (NIL {3}\r\na\r\n NIL NIL NIL NIL NIL NIL NIL NIL)",
+        b"ENVELOPE (NIL {0}\r\n NIL NIL NIL NIL NIL NIL NIL NIL)",
+        b"ENVELOPE (NIL {3+}\r\nabc NIL NIL NIL NIL NIL NIL NIL NIL)",
+        b"ENVELOPE (NIL ~{3}\r\nabc NIL NIL NIL NIL NIL NIL NIL NIL)",
+        b"FLAGS ({3}\r\nabc)",
+        b"INTERNALDATE {26}\r\n17-Jul-1996 02:44:25 -0700",
         b"ENVELOPE (NIL NIL NIL NIL NIL NIL NIL NIL NIL)",
         b"BODYSTRUCTURE " + PLAIN,
         b"BODYSTRUCTURE (" + PLAIN + PLAIN + b' "MIXED" ("A" "B") NIL "en" "loc")',
@@ -211,6 +219,7 @@ FRAGMENTS = st.sampled_from(
         b'BODYSTRUCTURE ("A" "B" NIL "i" "d" "7BIT" 1 "m" ("x" NIL) "en" "l")',
         b'BODYSTRUCTURE ("A" "B" NIL "caf\xe9" "d" "7BIT" 1)',
         b"BODY[] {3}\r\nabc",
+        b"BODY[] {0}\r\n",
         b"BODY[] {3}\r\na\0b",
         b"BODY[] NIL",
         b"X 5",

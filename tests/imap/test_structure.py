@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 
 from mailproto import imap
-from mailproto.imap import envelope as envelopes
 from mailproto.imap.envelope import Address, Envelope, read_envelope, take_envelope
 from mailproto.imap.grammar import GrammarError, inline
 from mailproto.imap.quirks import Quirk, Reader
@@ -43,12 +43,19 @@ def structure(text: bytes, *, strict: bool = True) -> tuple[Any, set[Quirk]]:
     return value, set(reader.quirks)
 
 
+def quickly(read: Callable[[bytes], Any], text: bytes) -> Any:
+    """What the fast path makes of it; ``None``: it leaves it to the grammar."""
+    try:
+        return read(text)
+    except ValueError:
+        return None
+
+
 @given(said.envelopes)
 def test_envelopes_come_back(value: Envelope) -> None:
     text = inline(value.write())
     assert envelope(text) == (value, set())
-    fast = read_envelope(text.decode("utf-8", "surrogateescape"))
-    assert fast in (None, value)
+    assert quickly(read_envelope, text) in (None, value)
     again = Envelope()
     assert inline(again.write()) == b"(" + NIL + b")"
 
@@ -58,8 +65,7 @@ def test_an_envelope_in_plain_form_is_read_fast() -> None:
         r'("d" "a\\b \"q\"" (("n" NIL "m" "h")(NIL "r" "m2" "h2")) NIL '
         r'((NIL NIL "g" NIL)(NIL NIL NIL NIL)) NIL NIL NIL "<r>" "")'
     )
-    value = read_envelope(text)
-    assert value is not None
+    value = read_envelope(text.encode())
     assert value == envelope(text.encode())[0]
     assert value.subject == r'a\b "q"'
     assert value.from_ == (Address("n", None, "m", "h"), Address(None, "r", "m2", "h2"))
@@ -79,23 +85,18 @@ def test_an_envelope_in_plain_form_is_read_fast() -> None:
         "(NIL NIL)",
         '("a"b" ' + "NIL " * 8 + "NIL)",
         '("a ' + "NIL " * 8 + "NIL)",
-        "(NIL NIL (" + '(NIL NIL "a" "b")' * 500 + ")" + " NIL" * 7 + ")",
+        '("a\nb" ' + "NIL " * 8 + "NIL)",
     ],
 )
 def test_what_is_not_plain_is_for_the_grammar(text: str) -> None:
-    assert read_envelope(text) is None
-    assert read_envelope(text) is None
+    assert quickly(read_envelope, text.encode()) is None
+    assert quickly(read_envelope, text.encode()) is None
 
 
-def test_plans_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(envelopes, "_MAX_PLANS", 2)
-    for count in range(1, 6):
-        text = "(NIL NIL (" + '(NIL NIL "a" "b")' * count + ")" + " NIL" * 7 + ")"
-        for _ in range(2):
-            value = read_envelope(text)
-            assert value is not None
-            assert len(value.from_) == count
-    assert len(envelopes._plans) <= 2
+def test_an_envelope_may_have_many_addresses() -> None:
+    for count in (1, 20, 500):
+        text = b"(NIL NIL (" + b'(NIL NIL "a" "b")' * count + b")" + b" NIL" * 7 + b")"
+        assert read_envelope(text) == envelope(text)[0]
 
 
 ENVELOPE_QUIRKS = [
@@ -167,8 +168,7 @@ def test_faults_of_envelopes(quirk: Quirk, text: bytes, value: Envelope | None) 
 def test_structures_come_back(value: Any) -> None:
     text = inline(value.write())
     assert structure(text) == (value, set())
-    fast = read_structure(text.decode("utf-8", "surrogateescape"))
-    assert fast in (None, value)
+    assert quickly(read_structure, text) in (None, value)
 
 
 def test_parts_have_numbers() -> None:
@@ -240,7 +240,7 @@ def test_parts_are_read_at_once() -> None:
         b'("A" "B" NIL NIL NIL "7BIT" 1 NIL ("x" NIL) "en" "loc")',
         b"(" + PLAIN + b' "MIXED" ("a" "b") ("inline" ("f" "g")) "de" NIL)',
     ):
-        assert read_structure(text.decode()) == structure(text)[0]
+        assert read_structure(text) == structure(text)[0]
     for text in (
         PLAIN + b" ",
         b"(" + PLAIN + b' "MIXED" x)',
@@ -251,7 +251,7 @@ def test_parts_are_read_at_once() -> None:
         b"",
         b'("A" "caf\xc3\xa9" NIL NIL NIL "7BIT" 1)',
     ):
-        assert read_structure(text.decode()) is None
+        assert quickly(read_structure, text) is None
 
 
 STRUCTURE_QUIRKS = [
@@ -311,13 +311,13 @@ def nested(depth: int, *, messages: bool) -> bytes:
 def test_nesting_has_a_limit(messages: bool) -> None:
     value, _ = structure(nested(MAX_DEPTH, messages=messages))
     assert structure(inline(value.write()))[0] == value
-    fast = read_structure(nested(MAX_DEPTH, messages=messages).decode())
+    fast = quickly(read_structure, nested(MAX_DEPTH, messages=messages))
     assert fast == (None if messages else value)
     for depth in (MAX_DEPTH + 1, 1000, 50_000):
         text = nested(depth, messages=messages)
         with pytest.raises(GrammarError, match="nested"):
             structure(text)
-        assert read_structure(text.decode()) is None
+        assert quickly(read_structure, text) is None
         wire = b"* 1 FETCH (BODY " + text + b")\r\n* 1 EXISTS\r\n"
         lost, after = hear(wire)
         assert isinstance(lost, imap.Malformed)
@@ -353,4 +353,4 @@ def test_what_cannot_be_said_is_not_written(value: Any) -> None:
     ],
 )
 def test_what_is_not_plain_is_left_to_the_grammar(text: str) -> None:
-    assert read_structure(text) is None
+    assert quickly(read_structure, text.encode()) is None

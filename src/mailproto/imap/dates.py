@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
 #: ``17-Jul-1996 02:44:25 -0700``; its groups are what ``moment_of`` takes
 DATE_TIME: Final = (
-    rb"([ 0-9][0-9])-([A-Za-z]{3})-([0-9]{4}) "
-    rb"([0-9]{2}):([0-9]{2}):([0-9]{2}) ([+-][0-9]{2}[0-5][0-9])"
+    rb"([ 0-9][0-9]-[A-Za-z]{3}-[0-9]{4}) "
+    rb"((?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}) ([+-][0-9]{2}[0-5][0-9])"
 )
 #: ``1-Feb-1994``; its groups are what ``date_of`` takes
 DATE: Final = rb"([0-9]{1,2})-([A-Za-z]{3})-([0-9]{4})"
@@ -32,20 +32,15 @@ def _month(name: bytes) -> int:
     return month
 
 
-@lru_cache(maxsize=128)
-def _zone(text: bytes) -> timezone:
-    offset = timedelta(hours=int(text[1:3]), minutes=int(text[3:]))
-    return timezone(-offset if text[:1] == b"-" else offset)
+@lru_cache(maxsize=1024)
+def _day(text: bytes) -> str:
+    """The day of a date-time, as ISO 8601 has it: mail comes by the day."""
+    day, month, year = text.split(b"-")
+    return f"{int(year):04}-{_month(month):02}-{int(day):02}T"
 
 
-def moment_of(
-    day: bytes, month: bytes, year: bytes, hour: bytes, minute: bytes, second: bytes,
-    zone: bytes,
-) -> datetime:  # fmt: skip
-    return datetime(
-        int(year), _month(month), int(day), int(hour), int(minute), int(second),
-        tzinfo=_zone(zone),
-    )  # fmt: skip
+def moment_of(day: bytes, time: bytes, zone: bytes) -> datetime:
+    return datetime.fromisoformat(_day(day) + (time + zone).decode("ascii"))
 
 
 def read_date_time(text: bytes) -> datetime:

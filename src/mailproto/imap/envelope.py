@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
-from typing import Final, TypeAlias
+from functools import lru_cache
+from itertools import count
+from typing import Any, Final, TypeAlias
 
 from .grammar import Fragment, check_text, write_nstring
 from .quirks import Quirk, Reader
@@ -140,59 +142,48 @@ def _take_address(reader: Reader) -> Address:
 
 # -- by its quotes ---------------------------------------------------------------
 
-# Which string is which; -1, the last of the list, is the None behind the strings.
+# Which piece is which, of the text split at its quotes; -1, the last, is None.
 _Person: TypeAlias = tuple[int, int, int, int]
-_Plan: TypeAlias = tuple[int, int, tuple[tuple[_Person, ...], ...], int, int, int]
-
-_MAX_PLANS: Final = 1024
-_MAX_SHAPE: Final = 2000  # a hundred addresses and more
-_plans: dict[str, _Plan | None] = {}
+_Plan: TypeAlias = tuple[int, int, int, list[tuple[_Person, ...]], int, int]
 
 # A shape has `"` where a string is: ("" "" (("" NIL "" "")) ...
 _STRING: Final = r'(?:"|NIL)'
-_PERSON: Final = rf"\({_STRING} {_STRING} {_STRING} {_STRING}\)"
-_LIST: Final = rf"(?:NIL|\((?:{_PERSON})+\))"
+_LIST: Final = rf"(NIL|\((?:\({_STRING} {_STRING} {_STRING} {_STRING}\))+\))"
 _SHAPE: Final = re.compile(
-    rf"\({_STRING} {_STRING}{f' {_LIST}' * 6} {_STRING} {_STRING}\)"
+    rf"\(({_STRING}) ({_STRING}){f' {_LIST}' * 6} ({_STRING}) ({_STRING})\)"
 )
-_WORDS: Final = re.compile(r'[()"]|NIL')
-# Escapes become what UTF-8 does not decode to, so that each quote is one of the two.
+_WORD: Final = re.compile(_STRING)
+_MAX_SHAPE: Final = 500  # thirty addresses; of longer ones the plan is not kept
+# Escapes become what ASCII does not decode to, so that each quote is one of the two.
 _BACKSLASH: Final = "\ud800"
 _QUOTE: Final = "\ud801"
 
 
-def read_envelope(text: str) -> Envelope | None:
-    """The same of the whole text, or ``None`` if it is not of the regular kind."""
-    if not text.isascii() or "\0" in text:
-        return None
+def read_envelope(data: bytes) -> Envelope:
+    """The same of the whole text; ValueError if it is not of the regular kind."""
+    text = data.decode("ascii")
     marked = "\\" in text
     if marked:
         text = text.replace("\\\\", _BACKSLASH).replace('\\"', _QUOTE)
-        if "\\" in text:
-            return None
-    pieces = text.split('"')
+    pieces: list[Any] = text.split('"')
     shape = '"'.join(pieces[::2])
-    try:
-        plan = _plans[shape]
-    except KeyError:
-        plan = _learn(shape)
-    strings: list[str | None] = pieces[1::2]  # type: ignore[assignment]
-    if plan is None or len(strings) != plan[5]:
-        return None
+    plan = _few_plans(shape) if len(shape) < _MAX_SHAPE else _plan(shape)
+    size, date, subject, lists, in_reply_to, message_id = plan
+    if len(pieces) != size or "\\" in text or "\0" in text or "\n" in text:
+        raise ValueError("this is for the grammar")
     if marked:
-        strings = [_unmark(piece) for piece in pieces[1::2]]
-    strings.append(None)
-    date, subject, lists, in_reply_to, message_id, _ = plan
+        pieces = [text if text.isascii() else _unmark(text) for text in pieces]
+    pieces.append(None)
     from_, sender, reply_to, to, cc, bcc = [
         tuple([
-            Address(strings[a], strings[b], strings[c], strings[d])
+            Address(pieces[a], pieces[b], pieces[c], pieces[d])
             for a, b, c, d in people
         ])
         for people in lists
     ]  # fmt: skip
     return Envelope(
-        strings[date], strings[subject], from_, sender, reply_to, to, cc, bcc,
-        strings[in_reply_to], strings[message_id],
+        pieces[date], pieces[subject], from_, sender, reply_to, to, cc, bcc,
+        pieces[in_reply_to], pieces[message_id],
     )  # fmt: skip
 
 
@@ -200,45 +191,24 @@ def _unmark(text: str) -> str:
     return text.replace(_BACKSLASH, "\\").replace(_QUOTE, '"')
 
 
-def _learn(shape: str) -> _Plan | None:
-    """Make the plan for a new shape, if it is regular, and keep it."""
-    if len(shape) > _MAX_SHAPE:
-        return None
-    if len(_plans) >= _MAX_PLANS:
-        _plans.clear()
-    plan = _plans[shape] = _plan(shape) if _SHAPE.fullmatch(shape) else None
-    return plan
-
-
 def _plan(shape: str) -> _Plan:
-    depth = count = 0
-    singles: list[int] = []
-    lists: list[tuple[_Person, ...]] = []
-    people: list[_Person] = []
-    person: list[int] = []
-    for word in _WORDS.findall(shape):
-        if word == "(":
-            depth += 1
-        elif word == ")":
-            depth -= 1
-            if depth == 2:
-                a, b, c, d = person
-                people.append((a, b, c, d))
-                person = []
-            elif depth == 1:
-                lists.append(tuple(people))
-                people = []
-        elif depth == 1 and len(singles) >= 2 and len(lists) < 6:
-            lists.append(())  # NIL
-        else:
-            (singles if depth == 1 else person).append(count if word == '"' else -1)
-            count += word == '"'
-    date, subject, in_reply_to, message_id = singles
-    return date, subject, tuple(lists), in_reply_to, message_id, count
+    found = _SHAPE.fullmatch(shape)
+    if found is None:
+        raise ValueError("this is for the grammar")
+    place = count(1, 2)
+    (date,), (subject,), *lists, (in_reply_to,), (message_id,) = [
+        [next(place) if word == '"' else -1 for word in _WORD.findall(field)]
+        for field in found.groups()
+    ]
+    people = [tuple(zip(*[iter(words)] * 4, strict=False)) for words in lists]
+    return next(place), date, subject, people, in_reply_to, message_id
 
 
-# The same, strings and all: to find the end of one that something follows.
-_TEXT: Final = rb'(?:NIL|"(?:[^"\\\r\n\0\x80-\xff]|\\["\\])*+")'
+_few_plans: Final = lru_cache(maxsize=2048)(_plan)
+
+
+# Strings and all, to find the end of one that something follows.
+_TEXT: Final = rb'(?:NIL|"[^"\\\r\n\0\x80-\xff]*+(?:\\["\\][^"\\\r\n\0\x80-\xff]*+)*+")'
 _PEOPLE: Final = rb"(?:NIL|\((?:\(%b %b %b %b\))++\))" % ((_TEXT,) * 4)
 ENVELOPE: Final = rb"(\(%b %b %b %b %b %b %b %b %b %b\))" % (
     _TEXT, _TEXT, *(_PEOPLE,) * 6, _TEXT, _TEXT,

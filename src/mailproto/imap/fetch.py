@@ -4,7 +4,7 @@
     abcde)
 
 A kind of data item is one entry in ``KINDS``: how its value is read and written, and,
-if it is to be fast, its regular expression (see ``shapes``).  One that has none is kept
+if it is to be fast, its regular expression (see ``quick``).  One that has none is kept
 as it came.
 """
 
@@ -28,8 +28,8 @@ from .grammar import (
     Section,
     Streamed,
     check_flag,
+    few_flags,
     inline,
-    read_flags,
     write_text,
 )
 from .mailboxes import MAX_64, Raw
@@ -151,6 +151,12 @@ def name_of(item: str, section: Section | None, origin: int | None = None) -> st
 # -- kinds of items --------------------------------------------------------------
 
 
+def _octets(data: bytes | Streamed) -> bytes | Streamed:
+    if isinstance(data, bytes) and b"\0" in data:
+        raise ValueError("this is for the grammar")
+    return data
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """How the value of a data item is read and written.
@@ -164,7 +170,7 @@ class Kind:
     write: Callable[[Any], list[Fragment]]
     pattern: bytes = b""
     last: bytes = b""
-    make: Callable[[bytes], Any] = bytes
+    make: Callable[[Any], Any] = _octets
 
 
 def _take_uid(reader: Reader) -> int:
@@ -259,38 +265,6 @@ def _write_binary(data: bytes | Streamed | None) -> list[Fragment]:
 
 # -- the fast path ---------------------------------------------------------------
 
-_MONTHS: Final = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun",
-                  b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")  # fmt: skip
-_MONTH: Final = {name: i for i, name in enumerate(_MONTHS, 1)}
-
-
-@lru_cache(maxsize=256)
-def _zone(zone: bytes) -> Any:
-    return read_date_time(b" 1-Jan-2000 00:00:00 " + zone).tzinfo
-
-
-def _make_date(text: bytes) -> datetime:
-    """The same as read_date_time, of text that is known to look right."""
-    return datetime(
-        int(text[7:11]), _MONTH[text[3:6]], int(text[:2]),
-        int(text[12:14]), int(text[15:17]), int(text[18:20]),
-        tzinfo=_zone(text[21:]),
-    )  # fmt: skip
-
-
-def _make_envelope(text: bytes) -> Envelope:
-    envelope = read_envelope(text.decode("ascii"))
-    if envelope is None:
-        raise ValueError("this is for the grammar")
-    return envelope
-
-
-def _make_structure(text: bytes) -> Structure:
-    structure = read_structure(text.decode("ascii"))
-    if structure is None:
-        raise ValueError("this is for the grammar")
-    return structure
-
 
 def _plain(
     take: Callable[[Reader], Any],
@@ -303,26 +277,23 @@ def _plain(
 
 
 _NUMBER: Final = rb"([0-9]{1,9}+)"
-_DATE: Final = (
-    rb'"([ 0-3][0-9]-(?:%b)-[0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} [+-][0-9]{4})"'
-    % b"|".join(_MONTHS)
-)
+_DATE: Final = rb'"([^"]{26}+)"'
 _MODSEQ: Final = rb"\(([1-9][0-9]{0,17}+)\)"
-_FLAGS: Final = rb"\(([^()\r\n\x80-\xff]*+)\)"
+_FLAGS: Final = rb"\(([^)]{0,200}+)\)"
 #: all up to the end of the line
-_REST: Final = rb"(\([^\r\n\0\x80-\xff]*\))"
+_REST: Final = rb"(\([^\r]*\))"
 #: as many octets follow the line
 COUNTED: Final = rb"\{([0-9]{1,9}+)\}"
 
 KINDS: Final[dict[str, Kind]] = {
     "UID": _plain(_take_uid, _write_uid, rb"([1-9][0-9]{0,8}+)", int),
-    "FLAGS": _plain(take_flags, _write_flags, _FLAGS, read_flags),
-    "INTERNALDATE": _plain(_take_date, _write_date, _DATE, _make_date),
+    "FLAGS": _plain(take_flags, _write_flags, _FLAGS, few_flags),
+    "INTERNALDATE": _plain(_take_date, _write_date, _DATE, read_date_time),
     "RFC822.SIZE": _plain(_take_size, _write_size, _NUMBER, int),
     "MODSEQ": _plain(_take_modseq, _write_modseq, _MODSEQ, int),
-    "ENVELOPE": Kind(take_envelope, _write_envelope, ENVELOPE, _REST, _make_envelope),
-    "BODY": Kind(take_structure, write_structure, b"", _REST, _make_structure),
-    "BODYSTRUCTURE": Kind(take_structure, write_structure, b"", _REST, _make_structure),
+    "ENVELOPE": Kind(take_envelope, _write_envelope, ENVELOPE, _REST, read_envelope),
+    "BODY": Kind(take_structure, write_structure, b"", _REST, read_structure),
+    "BODYSTRUCTURE": Kind(take_structure, write_structure, b"", _REST, read_structure),
     "RFC822": Kind(_take_body, _write_body, b"", COUNTED),
     "RFC822.HEADER": Kind(_take_body, _write_body, b"", COUNTED),
     "RFC822.TEXT": Kind(_take_body, _write_body, b"", COUNTED),

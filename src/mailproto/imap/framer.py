@@ -28,9 +28,9 @@ from .._buffer import ReceiveBuffer
 from .._command import Chunk, Deviation
 from ..errors import LimitExceeded
 from .fetch import FetchData, streamed_item
-from .grammar import GrammarError, Streamed
+from .grammar import GrammarError, Streamed, write_quoted
 from .lines import announced
-from .quick import QUICK, read_quick
+from .quick import PLAIN_SHAPE, Shape, shape_of
 from .quirks import Quirk, Reader
 from .responses import (
     KINDS,
@@ -43,12 +43,12 @@ from .responses import (
     UnknownData,
     take_bare_code,
 )
-from .shapes import Shape, shape_of
 
 Response: TypeAlias = Reply | TaggedReply | Continue | Data
 
 _APART: Final = 4096  # octets of a literal that is kept out of the text
 _SHAPES: Final = 4  # that one connection tries
+_NEVER_LITERAL: Final = (1, 26)  # octets of a delimiter, and of a date
 _TRICKLE: Final = 16  # pieces of a literal, before they are gathered as they come
 _LABELS: Final[dict[bytes, type[Data]]] = {**KINDS, FetchData.label: FetchData}
 _NUMBERED: Final = frozenset({b"EXISTS", b"RECENT", b"EXPUNGE", b"FETCH"})
@@ -129,7 +129,7 @@ class ResponseReader:
         self._limits = limits
         self._strict = strict
         self._queue: deque[Response | Malformed | Deviation] = deque()
-        self._shapes: list[Shape] = []
+        self._shapes: list[Shape] = [PLAIN_SHAPE]  # the last one that fitted first
         self._begin()
 
     def _begin(self) -> None:
@@ -160,25 +160,27 @@ class ResponseReader:
         """
         if self._queue:
             return self._queue.popleft()
-        if not self._pieces:
-            limit = self._limits.response
-            for shape in self._shapes:
-                found = buffer.take_match(shape.pattern.match, limit, "response")
-                if found is None:
-                    continue
-                if shape.counted:
-                    return self._begin_counted(shape, found) or self._go_on(buffer)
-                if shape is not self._shapes[0]:
-                    self._shapes.remove(shape)
-                    self._shapes.insert(0, shape)
-                return shape.read(found) or self._understand(found[0][:-2])
-            found = buffer.take_match(QUICK.match, limit, "response")
-            if found is not None:
-                response = read_quick(found)
-                if response is not None:
-                    return response
-                return self._understand(found[0][:-2])
+        if self._pieces:
+            return self._go_on(buffer)
+        for shape in self._shapes:
+            found = buffer.take_match(shape.match, self._limits.response, "response")
+            if found is None:
+                continue
+            if shape is not self._shapes[0]:
+                self._prefer(shape)
+            if shape.counted:
+                return self._begin_counted(shape, found) or self._go_on(buffer)
+            try:
+                return shape.read(found)
+            except ValueError:
+                buffer.untake(len(found[0]))
+                break
         return self._go_on(buffer)
+
+    def _prefer(self, shape: Shape) -> None:
+        """The next one may look like this."""
+        self._shapes.remove(shape)
+        self._shapes.insert(0, shape)
 
     def _begin_counted(
         self, shape: Shape, found: re.Match[bytes]
@@ -229,7 +231,7 @@ class ResponseReader:
             bytes(gathered) if isinstance(gathered, bytearray) else b"".join(gathered)
         )
         self._gathered = []
-        if len(literal) >= _APART:
+        if len(literal) >= _APART or self._shape is not None:
             self._literals[self._length] = literal
             self._size += len(literal)
         else:
@@ -279,27 +281,41 @@ class ResponseReader:
 
     def _end(self, line: bytes) -> Response | Malformed | Deviation:
         """The response that ends with *line*."""
-        if not self._pieces:
-            return self._read_cut(line) or self._understand(line)
-        shape, found = self._shape, self._found
-        if line == b")" and shape and found and len(self._literals) == 1:
-            literal = next(iter(self._literals.values()))
-            if isinstance(literal, bytes) and b"\0" not in literal:
-                event = shape.read(found, literal)
-                if event is not None:
-                    self._begin()
-                    return event
-        return self._understand(b"".join((*self._pieces, line)))
+        try:
+            event = self._read_quickly(line)
+        except ValueError:
+            return self._understand(b"".join((*self._pieces, line)))
+        if self._pieces:
+            self._begin()
+        return event
 
-    def _read_cut(self, line: bytes) -> FetchData | None:
-        """A line that was cut between two reads, if it has a shape all the same."""
-        if not self._data:
-            return None
+    def _read_quickly(self, line: bytes) -> Response:
+        """One of several reads, or with literals, that has a shape all the same."""
+        if self._shape is not None and line == b")":
+            [literal] = self._literals.values()  # or ValueError, too
+            return self._shape.read(self._found, literal)
+        text = self._quoted(line) if self._pieces else line + b"\r\n"
         for shape in self._shapes:
-            found = shape.pattern.fullmatch(line + b"\r\n")
+            found = None if shape.counted else shape.match(text, 0)
             if found is not None:
                 return shape.read(found)
-        return None
+        raise ValueError("no shape fits")
+
+    def _quoted(self, line: bytes) -> bytes:
+        """The response with quoted strings for literals, where that is the same."""
+        pieces = self._pieces
+        if len(pieces) != 2 * self._count:
+            raise ValueError("a literal is long, or empty")
+        text: list[bytes] = []
+        for announcement, literal in zip(pieces[::2], pieces[1::2], strict=True):
+            start = announcement.rindex(b"{")
+            plain = announcement[start + 1 : -3].isdigit()
+            if not plain or announcement.endswith(b"~{", 0, start + 1):
+                raise ValueError("a literal of another kind")
+            if len(literal) in _NEVER_LITERAL:
+                raise ValueError("this may be for quoted strings alone")
+            text += [announcement[:start], write_quoted(literal)]
+        return b"".join((*text, line, b"\r\n"))
 
     def _understand(self, text: bytes) -> Response | Malformed | Deviation:
         """The event that a whole response makes, or the first of several."""
@@ -336,7 +352,8 @@ class ResponseReader:
         """The next one may have the same items."""
         shape = shape_of(tuple(response.items))
         if shape is not None and shape not in self._shapes:
-            self._shapes = [shape, *self._shapes[: _SHAPES - 1]]
+            learned = [one for one in self._shapes if one is not PLAIN_SHAPE]
+            self._shapes = [shape, *learned[: _SHAPES - 1], PLAIN_SHAPE]
 
 
 def _raw(text: bytes, literals: Mapping[int, bytes | Streamed]) -> bytes:

@@ -224,14 +224,15 @@ def check_flag(name: str) -> str:
 
 def read_flags(text: bytes) -> tuple[str, ...]:
     r"""The flags of what stands between the parentheses, ``\Seen $Forwarded``."""
-    return _few_flags(text) if len(text) < 200 else _read_flags(text)
+    return few_flags(text) if len(text) < 200 else _read_flags(text)
 
 
 def _read_flags(text: bytes) -> tuple[str, ...]:
     return tuple(map(check_flag, text.decode("ascii").split(" "))) if text else ()
 
 
-_few_flags = lru_cache(maxsize=1024)(_read_flags)
+#: the same of short texts, looked up
+few_flags: Final = lru_cache(maxsize=1024)(_read_flags)
 
 
 def write_flags(flags: Iterable[str]) -> bytes:

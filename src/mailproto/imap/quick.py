@@ -1,20 +1,28 @@
-"""The fast path for the responses that come most often, but for FETCH (see ``shapes``).
+"""The fast path: whole responses, CRLF included, by one regular expression each.
 
     * 23 EXISTS          * LIST (\\HasNoChildren) "/" "Sent"
     * OK Still here      A142 OK FETCH completed
 
-One regular expression matches them at once, CRLF included, in their plain form; the
-rest is for the grammar, which comes to the same.
+What comes most often, in its plain form, has one that is always the same.  For FETCH
+they are learned: servers say the same items in the same order, message after message.
+The order is learned from a response that the grammar has read, and the expressions of
+its items, one behind the other, make one that matches the next response at once.
+
+What none of them matches, and what turns out to be odd, is for the grammar, which comes
+to the same.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from .codes import PLAIN
-from .grammar import ATOM, read_flags
+from .fetch import COUNTED, FetchData, kind_of
+from .grammar import ATOM, few_flags, read_flags
 from .names import read_name
 from .responses import (
     Capabilities,
@@ -34,7 +42,6 @@ from .responses import (
     UidValidity,
     Unseen,
 )
-from .verbs import unchecked
 
 _CODE: Final = rb"(?:\[([A-Z-]++)(?: ([1-9][0-9]{0,8}+))?+\] )?+"
 _TEXT: Final = _CODE + rb"([ -Z\\-~][ -~]*+)"
@@ -42,10 +49,10 @@ _NAME: Final = rb'(?:"([ !#-\[\]-~]*+)"|([%b\]]++))' % ATOM
 _WORDS: Final = rb"(?: [%b]++)*+" % ATOM
 _ATTRIBUTES: Final = rb"((?:\\[A-Za-z]++(?: \\[A-Za-z]++)*+)?)"
 _COUNTS: Final = rb"([A-Z]++ [0-9]{1,9}+(?: [A-Z]++ [0-9]{1,9}+)*+)"
-QUICK: Final = re.compile(
+_PLAIN_FORM: Final = re.compile(
     rb"\* (?:([1-9][0-9]{0,8}+) (EXISTS|RECENT|EXPUNGE)|(OK|NO) %b"
     rb'|LIST \(%b\) (?:"([!#-\[\]-~])"|NIL) %b|STATUS %b \(%b\)'
-    rb"|FLAGS \(([^()\r\n]*+)\)|CAPABILITY(%b))\r\n"
+    rb"|FLAGS \(([^)]{0,200}+)\)|CAPABILITY(%b))\r\n"
     rb"|([A-Za-z0-9]++) (OK|NO|BAD) %b\r\n"
     % (_TEXT, _ATTRIBUTES, _NAME, _NAME, _COUNTS, _WORDS, _TEXT)
 )
@@ -69,6 +76,10 @@ _mailbox: Final = _setter(ListData, "mailbox")
 _delimiter: Final = _setter(ListData, "delimiter")
 _attributes: Final = _setter(ListData, "attributes")
 _extended: Final = _setter(ListData, "extended")
+_status_mailbox: Final = _setter(StatusData, "mailbox")
+_items: Final = _setter(StatusData, "items")
+_known_flags: Final = _setter(FlagsData, "flags")
+_names: Final = _setter(Capabilities, "names")
 
 _CONDITIONS: Final = {condition.value: condition for condition in Condition}
 _COUNTED: Final[dict[bytes, Any]] = {
@@ -127,15 +138,22 @@ def _status(found: re.Match[bytes]) -> StatusData:
     numbers = dict(zip(words[::2], map(int, words[1::2]), strict=True))
     if 0 in (numbers.get("UIDNEXT"), numbers.get("UIDVALIDITY")):
         raise ValueError("this is for the grammar")
-    return unchecked(StatusData, read_name(bare if quoted is None else quoted), numbers)
+    made = _new(StatusData)
+    _status_mailbox(made, read_name(bare if quoted is None else quoted))
+    _items(made, numbers)
+    return made
 
 
 def _flags(found: re.Match[bytes]) -> FlagsData:
-    return unchecked(FlagsData, read_flags(found[14]))
+    made = _new(FlagsData)
+    _known_flags(made, few_flags(found[14]))
+    return made
 
 
 def _capabilities(found: re.Match[bytes]) -> Capabilities:
-    return unchecked(Capabilities, tuple(found[15].decode("ascii").split()))
+    made = _new(Capabilities)
+    _names(made, tuple(found[15].decode("ascii").split()))
+    return made
 
 
 #: by the last group that has matched
@@ -145,10 +163,58 @@ _MAKES: Final[dict[int, Callable[[re.Match[bytes]], Any]]] = {
 }  # fmt: skip
 
 
-def read_quick(found: re.Match[bytes]) -> Reply | TaggedReply | Data | None:
-    """The response that ``QUICK`` has found; ``None``: it is for the grammar."""
+def _read_plain(found: re.Match[bytes], literal: bytes = b"") -> Any:
     try:
-        response: Reply | TaggedReply | Data = _MAKES[found.lastindex or 0](found)
-        return response
-    except (ValueError, KeyError):
+        return _MAKES[found.lastindex or 0](found)
+    except KeyError as error:
+        raise ValueError("this is for the grammar") from error
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """Responses that one regular expression finds, and what reads them.
+
+    Of those that are *counted* the octets of a literal, and ``)``, follow what *match*
+    finds.  *read* raises ValueError for what only the grammar can read.
+    """
+
+    match: Callable[[bytes, int], re.Match[bytes] | None]
+    read: Callable[..., Reply | TaggedReply | Data]
+    counted: bool = False
+
+
+#: all of them but FETCH
+PLAIN_SHAPE: Final = Shape(_PLAIN_FORM.match, _read_plain)
+
+MAX_SHAPES: Final = 128  # of FETCH that are kept, of all connections
+MAX_ITEMS: Final = 20
+
+
+@lru_cache(maxsize=MAX_SHAPES)
+def shape_of(names: tuple[str, ...]) -> Shape | None:
+    """The shape of FETCH data with those items, if it is one that can be fast."""
+    if not 0 < len(names) <= MAX_ITEMS:
         return None
+    source = b""
+    makes: list[tuple[int, str, Callable[[bytes], Any]]] = []
+    for i, name in enumerate(names, 1):
+        kind = kind_of(name)
+        pattern = kind and (kind.last if i == len(names) else kind.pattern)
+        if kind is None or not pattern:
+            return None
+        source += b" %b %b" % (re.escape(name.encode("ascii")), pattern)
+        makes.append((i, name, kind.make))
+    counted = source.endswith(COUNTED)
+    end = rb"\r\n" if counted else rb"\)\r\n"
+    form = re.compile(rb"\* ([1-9][0-9]{0,8}+) FETCH \(" + source[1:] + end)
+
+    def read(found: re.Match[bytes], literal: bytes | None = None) -> FetchData:
+        values = found.groups()
+        if literal is not None:
+            values = (*values[:-1], literal)
+        items = {}
+        for i, name, make in makes:
+            items[name] = make(values[i])
+        return FetchData(int(values[0]), items)
+
+    return Shape(form.match, read, counted)

@@ -225,79 +225,107 @@ def _trimmed(fields: list[list[Fragment]]) -> list[Fragment]:
 
 # -- a part at a time -------------------------------------------------------------
 
-_ANY: Final = r'"[^"\\\r\n\0]*+"'
-_STRING: Final = r'"([^"\\\r\n\0]*+)"'
+_WORD: Final = r'"[^"]*+"'
+_STRING: Final = r'"([^"]*+)"'
 _NSTRING: Final = rf"(?:NIL|{_STRING})"
-_PAIRS: Final = rf"(?:NIL|\(({_ANY} {_ANY}(?: {_ANY} {_ANY})*+)\))"
+_PAIRS: Final = rf"(?:NIL|(\({_WORD} {_WORD}(?: {_WORD} {_WORD})*+\)))"
 # Disposition, language, location, as far as they are there.
 _COMMON: Final = (
     rf"(?: (?:NIL|\({_STRING} {_PAIRS}\))(?: {_NSTRING}(?: {_NSTRING})?+)?+)?+"
 )
-_LEAF: Final = re.compile(
-    rf"\({_STRING} {_STRING} {_PAIRS} {_NSTRING} {_NSTRING} {_STRING} ([0-9]{{1,9}}+)"
-    rf"(?: ([0-9]{{1,9}}+))?+(?: {_NSTRING}{_COMMON})?+\)"
+_TYPE: Final = rf"{_STRING} {_STRING} {_PAIRS}"
+
+
+def _whole(pattern: str) -> str:
+    """The same, as one group in the place of its groups."""
+    return "(" + re.sub(r"(?<!\\)\((?!\?)", "(?:", pattern) + ")"
+
+
+# A part without parts, or the end of one with parts.  Types and dispositions repeat
+# from message to message, and are looked up.
+_PIECE: Final = re.compile(
+    rf"(\({{0,{MAX_DEPTH}}})\({_whole(_TYPE)} {_NSTRING} {_NSTRING} {_STRING} "
+    rf"([0-9]{{1,9}}+)(?: ([0-9]{{1,9}}+))?+(?: {_NSTRING}{_whole(_COMMON)})?+\)"
+    rf"| {_STRING}(?: {_PAIRS}{_whole(_COMMON)})?+\)"
+    "|"
 )
-_TAIL: Final = re.compile(rf" {_STRING}(?: {_PAIRS}{_COMMON})?+\)")
+_type_of = re.compile(_TYPE).fullmatch
+_common_of = re.compile(_COMMON).fullmatch
+_Type: TypeAlias = tuple[str, str, Parameters]
+_Common: TypeAlias = tuple[Disposition | None, tuple[str, ...], str | None]
 
 
-@lru_cache(maxsize=2048)
-def _pairs(text: str) -> Parameters:
-    words = text.split('"')[1::2]
-    return tuple(zip(words[::2], words[1::2], strict=True))
-
-
-def read_structure(text: str) -> Structure | None:
-    """The same of the whole text, or ``None`` if it is not of the regular kind."""
-    if not text.isascii():
-        return None
+def read_structure(data: bytes) -> Structure:
+    """The same of the whole text; ValueError if it is not of the regular kind."""
+    text = data.decode("ascii")
+    odd = "\\" in text or "\0" in text or "\n" in text
     stack: list[list[Structure]] = []
     parts: list[Structure] = []
-    at = 0
+    pieces = _PIECE.finditer(text)  # and then the empty one
     while True:
-        while text.startswith("((", at):
-            stack.append(parts)
-            parts = []
-            at += 1
-        found = _LEAF.match(text, at)
-        leaf = _leaf(found) if found else None
-        if found is None or leaf is None or len(stack) > MAX_DEPTH:
-            return None
-        parts.append(leaf)
-        at = found.end()
-        while stack and not text.startswith("(", at):
-            found = _TAIL.match(text, at)
-            if found is None:
-                return None
-            inner, parts = parts, stack.pop()
-            parts.append(_multipart(inner, found))
-            at = found.end()
-        if not stack:
-            return parts[0] if at == len(text) else None
+        found = next(pieces)
+        (opened, known, id_, description, encoding, size, lines, md5, placed,
+         subtype, pairs, common) = found.groups()  # fmt: skip
+        if known is not None:
+            for _ in opened:
+                stack.append(parts)
+                parts = []
+            kind, sub, parameters = _type(known)
+            odd = odd or (kind.upper() == "TEXT") is (lines is None)
+            parts.append(
+                BodyPart(
+                    kind, sub, parameters, id_, description, encoding, int(size),
+                    None if lines is None else int(lines), None, None, md5,
+                    *_common(placed),
+                )
+            )  # fmt: skip
+        elif subtype is not None and stack:
+            inner, parts = tuple(parts), stack.pop()
+            parts.append(Multipart(inner, subtype, _pairs(pairs), *_common(common)))
+        else:
+            odd = odd or found.end() < len(text)
+            break
+        odd = odd or len(stack) > MAX_DEPTH
+    if odd or stack or len(parts) != 1:
+        raise ValueError("this is for the grammar")
+    return parts[0]
 
 
-def _leaf(found: re.Match[str]) -> BodyPart | None:
-    (kind, subtype, pairs, id_, description, encoding, size, lines, md5, placed,
-     how, language, location) = found.groups()  # fmt: skip
-    upper = kind.upper()
-    if (upper == "TEXT") is (lines is None):
-        return None
-    if upper == "MESSAGE" and subtype.upper() == "RFC822":
-        return None
-    return BodyPart(
-        kind, subtype, _pairs(pairs) if pairs else (), id_, description, encoding,
-        int(size), None if lines is None else int(lines), None, None, md5,
-        None if placed is None else Disposition(placed, _pairs(how) if how else ()),
-        () if language is None else (language,), location,
-    )  # fmt: skip
+def _type(text: str) -> _Type:
+    return _few_types(text) if len(text) < _MAX_KEPT else _read_type(text)
 
 
-def _multipart(parts: list[Structure], found: re.Match[str]) -> Multipart:
-    subtype, pairs, placed, how, language, location = found.groups()
-    return Multipart(
-        tuple(parts), subtype, _pairs(pairs) if pairs else (),
-        None if placed is None else Disposition(placed, _pairs(how) if how else ()),
-        () if language is None else (language,), location,
-    )  # fmt: skip
+def _common(text: str | None) -> _Common:
+    if not text:
+        return None, (), None
+    return _few_commons(text) if len(text) < _MAX_KEPT else _read_common(text)
+
+
+def _pairs(text: str | None) -> Parameters:
+    words = text.split('"') if text else ()
+    return tuple(zip(words[1::4], words[3::4], strict=False))
+
+
+def _read_type(text: str) -> _Type:
+    found = _type_of(text)
+    assert found  # who asks has looked
+    kind, subtype, pairs = found.groups()
+    if _is_message(kind, subtype):
+        raise ValueError("this is for the grammar")
+    return kind, subtype, _pairs(pairs)
+
+
+def _read_common(text: str) -> _Common:
+    found = _common_of(text)
+    assert found
+    placed, pairs, language, location = found.groups()
+    disposition = None if placed is None else Disposition(placed, _pairs(pairs))
+    return disposition, () if language is None else (language,), location
+
+
+_MAX_KEPT: Final = 200  # octets of what is looked up
+_few_types: Final = lru_cache(maxsize=2048)(_read_type)
+_few_commons: Final = lru_cache(maxsize=2048)(_read_common)
 
 
 # -- the grammar -----------------------------------------------------------------
