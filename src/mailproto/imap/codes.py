@@ -13,23 +13,23 @@ and it keeps what it carries as it came.
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Final, Self
+from functools import partial
+from typing import Annotated, ClassVar, Final, Self
 
+from . import kinds
 from .grammar import (
-    MAX_NUMBER,
     GrammarError,
     UidSet,
     check_flag,
+    inline,
     read_text,
-    write_flags,
     write_quoted,
     write_text,
 )
+from .kinds import Formed, unchecked
 from .quirks import Quirk, Reader
-from .verbs import unchecked
 
 # RFC 3501 9, resp-text-code: an atom, and then anything but "]".  Atoms end at "]".
 _NAME: Final = re.compile(rb'[^\0-\x20()\[\]{%*"\\\x7f-\xff]++')
@@ -40,26 +40,22 @@ _IS_CAPABILITY: Final = re.compile(r'[^\0-\x20(){%*"\\\]\x7f-\U0010ffff]+').full
 _ODD_FLAGS: Final = re.compile(rb"\(([^()\r\n]*+)\)")
 
 
-def check_number(number: int, least: int, what: str) -> None:
-    """Raise ValueError for what is no number of 32 bits."""
-    if not least <= number <= MAX_NUMBER:
-        raise ValueError(f"{what} is from {least} to {MAX_NUMBER}")
-
-
-class ResponseCode(ABC):
+class ResponseCode(Formed):
     """A response code.  What it carries is read behind its name."""
 
     __slots__ = ()
     name: str  #: in capitals, if it is known
 
-    @abstractmethod
     def write_code(self) -> bytes:
         """What stands between the brackets."""
+        return inline((self.name.encode("ascii"), *self.arguments()))
 
     @classmethod
-    @abstractmethod
     def read_code(cls, reader: Reader) -> Self:
         """The code whose name has been read."""
+        code = cls.take(reader)
+        code.__post_init__()
+        return code
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +94,7 @@ class Code(ResponseCode):
         return cls(name, text or None)
 
 
-class Data(ABC):
+class Data(Formed):
     """What a server tells, untagged."""
 
     __slots__ = ()
@@ -107,14 +103,14 @@ class Data(ABC):
     #: whether it makes sense in the selected state only
     of_messages: ClassVar[bool] = False
 
-    @abstractmethod
     def write(self) -> bytes:
         """The whole response, CRLF and literals included."""
+        return inline((b"* ", self.label, *self.arguments(), b"\r\n"))
 
     @classmethod
-    @abstractmethod
     def read(cls, reader: Reader) -> Self:
         """Of what stands behind the name; raises GrammarError."""
+        return cls.take(reader)
 
 
 #: those that carry nothing: RFC 3501 7.1, RFC 4315 3, RFC 5530 3
@@ -127,20 +123,89 @@ PLAIN: Final = frozenset({
 })  # fmt: skip
 
 
+def take_flags(reader: Reader, *, star: bool = False) -> tuple[str, ...]:
+    """A list of flags; odd ones are kept.  *star*: ``\\*`` may be among them."""
+    if reader.accept_nil():
+        reader.tolerate(Quirk.NIL)
+        return ()
+    start = reader.at
+    words = reader.take(_ODD_FLAGS, "a list of flags")[1:-1].split(b" ")
+    after, reader.at = reader.at, start
+    flags: list[str] = []
+    for word in words:
+        if not word:
+            if len(words) > 1:
+                reader.tolerate(Quirk.EXTRA_SPACE)
+            continue
+        text = read_text(word)
+        try:
+            text = text if star and text == "\\*" else check_flag(text)
+        except ValueError:
+            reader.tolerate(Quirk.ODD_FLAG)
+            if word[:1] == b'"' == word[-1:]:
+                text = text[1:-1].replace("\\\\", "\\")
+        flags.append(text)
+    reader.at = after
+    return tuple(flags)
+
+
+def _write_odd_flags(flags: tuple[str, ...]) -> bytes:
+    return write_text(f"({' '.join(flags)})")
+
+
+def _check_any_flags(flags: tuple[str, ...], what: str) -> tuple[str, ...]:
+    return tuple(flag if flag == "\\*" else check_flag(flag) for flag in flags)
+
+
+def _check_charsets(charsets: tuple[str, ...], what: str) -> None:
+    for charset in charsets:
+        if not charset.isascii():
+            raise ValueError("the name of a charset is ASCII")
+        write_quoted(charset.encode("ascii"))
+
+
+def _write_charsets(charsets: tuple[str, ...]) -> bytes:
+    words = (charset.encode("ascii") for charset in charsets)
+    return b"(%b)" % b" ".join(
+        word if _NAME.fullmatch(word) else write_quoted(word) for word in words
+    )
+
+
+def _take_charsets(reader: Reader) -> tuple[str, ...]:
+    reader.expect(b"(")
+    charsets: list[str] = []
+    while not charsets or not reader.closes():
+        quoted = reader.peek() == b'"'
+        word = reader.take_quoted() if quoted else reader.take(_NAME, "a charset")
+        charsets.append(read_text(word))
+    return tuple(charsets)
+
+
+def _check_known(uids: UidSet, what: str) -> None:
+    if uids.open:
+        raise ValueError("* is no UID that was given")
+
+
+# fmt: off
+#: flags as servers tell them; and perhaps ``\\*`` among them
+OddFlags = Annotated[tuple[str, ...], kinds.Kind(
+    kinds.check_flags, _write_odd_flags, take_flags
+)]
+_AnyFlags = Annotated[tuple[str, ...], kinds.Kind(
+    _check_any_flags, _write_odd_flags, partial(take_flags, star=True)
+)]
+_Charsets = Annotated[tuple[str, ...], kinds.Kind(
+    _check_charsets, _write_charsets, _take_charsets, opens=b" ("
+)]
+_Known = Annotated[UidSet, kinds.Kind(
+    _check_known, UidSet.write, lambda reader: reader.take_set(UidSet)
+)]
+# fmt: on
+
+
 @dataclass(frozen=True, slots=True)
 class _Numbered(ResponseCode):
-    number: int
-
-    def __post_init__(self) -> None:
-        check_number(self.number, 1, self.name)
-
-    def write_code(self) -> bytes:
-        return b"%b %d" % (self.name.encode("ascii"), self.number)
-
-    @classmethod
-    def read_code(cls, reader: Reader) -> Self:
-        reader.expect(b" ")
-        return cls(reader.take_number(least=1))
+    number: kinds.Counting
 
 
 class UidNext(_Numbered):
@@ -174,19 +239,11 @@ class PermanentFlags(ResponseCode):
     """
 
     name = "PERMANENTFLAGS"
-    flags: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        flags = tuple(f if f == "\\*" else check_flag(f) for f in self.flags)
-        object.__setattr__(self, "flags", flags)
-
-    def write_code(self) -> bytes:
-        return b"PERMANENTFLAGS " + write_flags(self.flags)
+    flags: _AnyFlags
 
     @classmethod
     def read_code(cls, reader: Reader) -> Self:
-        reader.expect(b" ")
-        return unchecked(cls, take_flags(reader, star=True))
+        return cls.take(reader)  # odd flags are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,38 +251,7 @@ class BadCharset(ResponseCode):
     """RFC 3501 7.1: SEARCH does not know the charset, but these (if any are told)."""
 
     name = "BADCHARSET"
-    charsets: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        for charset in self.charsets:
-            if not charset.isascii():
-                raise ValueError("the name of a charset is ASCII")
-            write_quoted(charset.encode("ascii"))
-
-    def write_code(self) -> bytes:
-        if not self.charsets:
-            return b"BADCHARSET"
-        return b"BADCHARSET (%b)" % b" ".join(map(_write_charset, self.charsets))
-
-    @classmethod
-    def read_code(cls, reader: Reader) -> Self:
-        charsets: list[str] = []
-        if reader.accept(b" "):
-            reader.expect(b"(")
-            while not charsets or not reader.closes():
-                charsets.append(read_text(_take_charset(reader)))
-        return cls(tuple(charsets))
-
-
-def _take_charset(reader: Reader) -> bytes:
-    if reader.peek() == b'"':
-        return reader.take_quoted()
-    return reader.take(_NAME, "a charset")
-
-
-def _write_charset(name: str) -> bytes:
-    word = name.encode("ascii")
-    return word if _NAME.fullmatch(word) else write_quoted(word)
+    charsets: _Charsets = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,19 +259,8 @@ class AppendUid(ResponseCode):
     """RFC 4315 3: what became of an APPEND, ``[APPENDUID 38505 3955]``."""
 
     name = "APPENDUID"
-    uid_validity: int
-    uids: UidSet
-
-    def __post_init__(self) -> None:
-        check_number(self.uid_validity, 1, "UIDVALIDITY")
-        _check_known(self.uids)
-
-    def write_code(self) -> bytes:
-        return b"APPENDUID %d %b" % (self.uid_validity, self.uids.write())
-
-    @classmethod
-    def read_code(cls, reader: Reader) -> Self:
-        return cls(_take_validity(reader), _take_uids(reader))
+    uid_validity: kinds.Counting
+    uids: _Known
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,43 +271,18 @@ class CopyUid(ResponseCode):
     """
 
     name = "COPYUID"
-    uid_validity: int
-    source: UidSet
-    target: UidSet
+    uid_validity: kinds.Counting
+    source: _Known
+    target: _Known
 
     def __post_init__(self) -> None:
-        check_number(self.uid_validity, 1, "UIDVALIDITY")
-        _check_known(self.source)
-        _check_known(self.target)
+        ResponseCode.__post_init__(self)
         if self.source.count() != self.target.count():
             raise ValueError("COPYUID has as many UIDs there as here")
 
     def pairs(self) -> Iterator[tuple[int, int]]:
         """UID there, UID here, one by one."""
         return zip(self.source.numbers(), self.target.numbers(), strict=True)
-
-    def write_code(self) -> bytes:
-        sets = self.source.write(), self.target.write()
-        return b"COPYUID %d %b %b" % (self.uid_validity, *sets)
-
-    @classmethod
-    def read_code(cls, reader: Reader) -> Self:
-        return cls(_take_validity(reader), _take_uids(reader), _take_uids(reader))
-
-
-def _check_known(uids: UidSet) -> None:
-    if uids.open:
-        raise ValueError("* is no UID that was given")
-
-
-def _take_validity(reader: Reader) -> int:
-    reader.expect(b" ")
-    return reader.take_number(least=1)
-
-
-def _take_uids(reader: Reader) -> UidSet:
-    reader.expect(b" ")
-    return reader.take_set(UidSet)
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -356,32 +346,6 @@ def take_capabilities(reader: Reader) -> tuple[str, ...]:
             continue
         words.append(reader.take(_CAPABILITY, "a capability").decode("ascii"))
     return tuple(words)
-
-
-def take_flags(reader: Reader, *, star: bool = False) -> tuple[str, ...]:
-    """A list of flags; odd ones are kept.  *star*: ``\\*`` may be among them."""
-    if reader.accept_nil():
-        reader.tolerate(Quirk.NIL)
-        return ()
-    start = reader.at
-    words = reader.take(_ODD_FLAGS, "a list of flags")[1:-1].split(b" ")
-    after, reader.at = reader.at, start
-    flags: list[str] = []
-    for word in words:
-        if not word:
-            if len(words) > 1:
-                reader.tolerate(Quirk.EXTRA_SPACE)
-            continue
-        text = read_text(word)
-        try:
-            text = text if star and text == "\\*" else check_flag(text)
-        except ValueError:
-            reader.tolerate(Quirk.ODD_FLAG)
-            if word[:1] == b'"' == word[-1:]:
-                text = text[1:-1].replace("\\\\", "\\")
-        flags.append(text)
-    reader.at = after
-    return tuple(flags)
 
 
 _KINDS: Final[tuple[type[ResponseCode], ...]] = (

@@ -367,23 +367,16 @@ def _check_message(message: bytes | Streamed, what: str) -> None:
         Literal(message)  # raises ValueError for NUL
 
 
-_Message = Annotated[
-    bytes | Streamed,
-    kinds.Kind(
-        _check_message,
-        lambda message: message if isinstance(message, Streamed) else Literal(message),
-        Cursor.take_announced,
-    ),
-]
-_Moment = Annotated[
-    datetime | None,
-    kinds.Kind(
-        lambda moment, _: None if moment is None else check_date_time(moment),
-        lambda moment: b'"%b"' % write_date_time(moment),
-        Cursor.take_date_time,
-        b' "',
-    ),
-]
+# fmt: off
+_Message = Annotated[bytes | Streamed, kinds.Kind(
+    _check_message, lambda said: said if isinstance(said, Streamed) else Literal(said),
+    Cursor.take_announced,
+)]
+_Moment = Annotated[datetime | None, kinds.Kind(
+    lambda moment, _: moment and check_date_time(moment),
+    lambda moment: b'"%b"' % write_date_time(moment), Cursor.take_date_time, opens=b' "'
+)]
+# fmt: on
 
 
 @dataclass(frozen=True, slots=True)

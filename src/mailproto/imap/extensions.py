@@ -15,6 +15,7 @@ from .grammar import (
 )
 from .messages import ToMailbox
 from .responses import CopyUid, Data, Enabled, IdData, NamespaceData, Reply
+from .tokens import Id as Pairs
 from .tokens import check_id, take_id, write_id
 from .verbs import ImapCommand
 
@@ -106,14 +107,14 @@ class Move(ToMailbox):
         return isinstance(event, Reply) and isinstance(event.code, CopyUid)
 
 
-def _take_fields(cursor: Cursor) -> tuple[tuple[str, str | None], ...] | None:
+def _take_fields(cursor: Cursor) -> Pairs | None:
     fields = take_id(cursor)
     check_id(fields or ())
     return fields
 
 
 _Fields = Annotated[
-    tuple[tuple[str, str | None], ...] | None,
+    Pairs | None,
     kinds.Kind(lambda fields, _: check_id(fields or ()), write_id, _take_fields),
 ]
 

@@ -59,14 +59,19 @@ class Kind(NamedTuple):
     check: Callable[[Any, str], Any]
     write: Callable[[Any], Fragment | list[Fragment]]
     take: Callable[[Any], Any]
-    #: what it begins with, space included, if it may be missing
-    opens: bytes = b""
     #: what it mostly looks like, as a regular expression without groups, and what makes
     #: the value of that; ValueError: it is for the grammar
     plain: bytes = b""
     make: Callable[[bytes], Any] = bytes
+    #: what it begins with, space included, if it may be missing
+    opens: bytes = b""
     #: the kind that it is in the UID variant of a command, if that is another
     by_uid: Any = None
+
+    def _pattern(self) -> bytes:
+        if self.opens:
+            return b"(?!%b)()" % re.escape(self.opens)
+        return b" (%b)" % self.plain
 
 
 class _Row(NamedTuple):
@@ -78,17 +83,10 @@ class _Row(NamedTuple):
     default: Any
 
 
-class _Form(NamedTuple):
-    """The fields that have a kind, as they follow one another on the wire."""
-
-    rows: list[_Row]
-    #: what they mostly look like; for each what sets it, and what makes its value
-    plain: re.Pattern[bytes] | None
-    puts: list[Callable[[Any, Any], None]]
-    makes: list[Callable[[bytes], Any]]
-
-
-def _find_form(cls: type[Any], *, uid: bool = False) -> _Form:
+def _find_form(
+    cls: type[Any], *, uid: bool = False
+) -> tuple[list[_Row], re.Pattern[bytes] | None]:
+    """The fields that have a kind, as they stand on the wire; what is mostly there."""
     hints = get_type_hints(cls, include_extras=True)
     rows = {}
     for field in fields(cls):
@@ -98,31 +96,18 @@ def _find_form(cls: type[Any], *, uid: bool = False) -> _Form:
             rows[field.name] = _Row(field.name, put, kind, field.default)
     form = [rows[name] for name in cls.wire or rows]
     if not form or not all(row.kind.opens or row.kind.plain for row in form):
-        return _Form(form, None, [], [])
-    plain = b""
-    makes: list[Callable[[bytes], Any]] = []
-    for _, _, kind, default in form:
-        if kind.opens:
-            plain += b"(?!%b)()" % re.escape(kind.opens)
-            makes.append(partial(_missing, default))
-        else:
-            plain += b" (%b)" % kind.plain
-            makes.append(kind.make)
-    return _Form(form, re.compile(plain), [row.put for row in form], makes)
-
-
-def _missing(default: object, nothing: bytes) -> object:
-    return default
+        return form, None
+    return form, re.compile(b"".join(row.kind._pattern() for row in form))
 
 
 def _find_setters(cls: type[Any]) -> list[Any]:
     return [getattr(cls, field.name).__set__ for field in fields(cls)]
 
 
-# There are as many as classes, which are hashable, whatever mypy says.
-_form: Callable[[type[Any]], _Form] = cache(_find_form)  # type: ignore[assignment]
-_uid_form: Callable[[type[Any]], _Form] = cache(partial(_find_form, uid=True))  # type: ignore[assignment]
-_setters: Callable[[type[Any]], list[Any]] = cache(_find_setters)  # type: ignore[assignment]
+# There are as many as classes.
+_form: Any = cache(_find_form)
+_uid_form: Any = cache(partial(_find_form, uid=True))
+_setters: Any = cache(_find_setters)
 
 
 def unchecked(kind: type[K], *values: object) -> K:
@@ -142,7 +127,7 @@ class Formed:
     wire: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        for name, put, kind, _ in _form(type(self)).rows:
+        for name, put, kind, _ in _form(type(self))[0]:
             kept = kind.check(getattr(self, name), name)
             if kept is not None:
                 put(self, kept)
@@ -150,7 +135,7 @@ class Formed:
     def arguments(self) -> Iterable[Fragment]:
         """What stands behind the name, the first space included."""
         written: list[Fragment] = []
-        for name, _, kind, _ in _form(type(self)).rows:
+        for name, _, kind, _ in _form(type(self))[0]:
             value = getattr(self, name)
             if value or not kind.opens:
                 said = kind.write(value)
@@ -161,12 +146,12 @@ class Formed:
     def take(cls, cursor: Cursor, *, uid: bool = False) -> Self:
         """The value whose arguments begin at *cursor*; *uid*: of a UID variant."""
         made = cls.__new__(cls)
-        rows, plain, puts, makes = _uid_form(cls) if uid else _form(cls)
+        rows, plain = _uid_form(cls) if uid else _form(cls)
         found = plain.match(cursor.data, cursor.at) if plain else None
         if found:
             try:
-                for put, make, text in zip(puts, makes, found.groups()):  # noqa: B905
-                    put(made, make(text))
+                for (_, put, kind, default), text in zip(rows, found.groups()):  # noqa: B905
+                    put(made, default if kind.opens else kind.make(text))
                 cursor.at = found.end()
                 return made
             except ValueError:
@@ -181,18 +166,6 @@ class Formed:
 
 
 # -- the kinds -------------------------------------------------------------------
-
-_QUOTED = rb'"[^"\\\r\n\0\x80-\xff]*+"(?=[ )]|\Z)'
-_ASTRING = rb"[%b\]]++|%b" % (ATOM, _QUOTED)
-_PATTERN = rb"[%b\]%%*]++|%b" % (ATOM, _QUOTED)
-_SET = rb"[0-9:*,]++"
-_ATOMS = rb"[%b]++(?: [%b]++)*+" % (ATOM, ATOM)
-_atoms = re.compile(_ATOMS)
-_listed = re.compile(rb"\(%b\)" % _ATOMS)
-
-
-def _string(word: bytes) -> bytes:
-    return word[1:-1] if word[:1] == b'"' else word
 
 
 def check_number(number: int, what: str, least: int = 0) -> None:
@@ -213,6 +186,10 @@ def _check_name(name: str, what: str) -> str:
     return check_name(name)
 
 
+def check_flags(flags: Iterable[str], what: str) -> tuple[str, ...]:
+    return tuple(map(check_flag, flags))
+
+
 def _check_atoms(words: tuple[str, ...], what: str) -> tuple[str, ...]:
     for word in words:
         check_atom(word, f"one of the {what}")
@@ -222,134 +199,78 @@ def _check_atoms(words: tuple[str, ...], what: str) -> tuple[str, ...]:
 
 
 def _read_atoms(words: bytes) -> tuple[str, ...]:
-    return tuple(words.decode("ascii").upper().split(" "))
+    return tuple(words.strip(b"()").decode("ascii").upper().split(" "))
 
 
-Atom = Annotated[
-    str,
-    Kind(
-        check_atom,
-        lambda word: word.encode("ascii"),
-        Cursor.take_atom,
-        plain=rb"[%b]++" % ATOM,
-        make=lambda word: word.decode("ascii"),
-    ),
-]
+def _string(word: bytes) -> bytes:
+    return word[1:-1] if word[:1] == b'"' else word
+
+
+_WORD = rb"[%b]++" % ATOM
+_WORDS = rb"%b(?: %b)*+" % (_WORD, _WORD)
+_QUOTED = rb'"[^"\\\r\n\0\x80-\xff]*+"(?=[ )]|\Z)'
+_ASTRING = rb"[%b\]]++|%b" % (ATOM, _QUOTED)
+_PATTERN = rb"[%b\]%%*]++|%b" % (ATOM, _QUOTED)
+_SET = rb"[0-9:,*]++"
+_words, _list = re.compile(_WORDS), re.compile(rb"\(%b\)" % _WORDS)
+
+# fmt: off
+Atom = Annotated[str, Kind(
+    check_atom, str.encode, Cursor.take_atom, _WORD, lambda word: word.decode("ascii")
+)]
 #: atoms in capitals, one at least
-Atoms = Annotated[
-    tuple[str, ...],
-    Kind(
-        _check_atoms,
-        lambda words: " ".join(words).encode("ascii"),
-        lambda cursor: _read_atoms(cursor.take(_atoms, "an atom")),
-    ),
-]
+Atoms = Annotated[tuple[str, ...], Kind(
+    _check_atoms, lambda words: " ".join(words).encode("ascii"),
+    lambda cursor: _read_atoms(cursor.take(_words, "an atom")),
+)]
 #: the same in parentheses
-AtomList = Annotated[
-    tuple[str, ...],
-    Kind(
-        _check_atoms,
-        write_flags,
-        lambda cursor: _read_atoms(cursor.take(_listed, "a list of atoms")[1:-1]),
-        plain=_listed.pattern,
-        make=lambda words: _read_atoms(words[1:-1]),
-    ),
-]
-Text = Annotated[
-    str,
-    Kind(
-        check_text,
-        write_astring,
-        Cursor.take_text,
-        plain=_ASTRING,
-        make=lambda word: _string(word).decode("ascii"),
-    ),
-]
-Mailbox = Annotated[
-    str,
-    Kind(
-        _check_name,
-        write_mailbox,
-        Cursor.take_mailbox,
-        plain=_ASTRING,
-        make=lambda word: read_name(_string(word)),
-    ),
-]
+AtomList = Annotated[tuple[str, ...], Kind(
+    _check_atoms, write_flags,
+    lambda cursor: _read_atoms(cursor.take(_list, "a list of atoms")),
+    _list.pattern, _read_atoms,
+)]
+Text = Annotated[str, Kind(
+    check_text, write_astring, Cursor.take_text,
+    _ASTRING, lambda word: _string(word).decode("ascii"),
+)]
+Mailbox = Annotated[str, Kind(
+    _check_name, write_mailbox, Cursor.take_mailbox,
+    _ASTRING, lambda word: read_name(_string(word)),
+)]
 #: a mailbox name with wildcards
-Pattern = Annotated[
-    str,
-    Kind(
-        _check_name,
-        write_list_mailbox,
-        Cursor.take_list_mailbox,
-        plain=_PATTERN,
-        make=lambda word: read_name(_string(word)),
-    ),
-]
-Number = Annotated[
-    int,
-    Kind(
-        check_number,
-        b"%d".__mod__,
-        Cursor.take_number,
-        plain=rb"[0-9]{1,9}+(?![0-9])",
-        make=int,
-    ),
-]
+Pattern = Annotated[str, Kind(
+    _check_name, write_list_mailbox, Cursor.take_list_mailbox,
+    _PATTERN, lambda word: read_name(_string(word)),
+)]
+Number = Annotated[int, Kind(
+    check_number, b"%d".__mod__, Cursor.take_number, rb"[0-9]{1,9}+(?![0-9])", int
+)]
 #: nz-number: from 1 on
-Counting = Annotated[
-    int,
-    Kind(
-        lambda number, what: check_number(number, what, 1),
-        b"%d".__mod__,
-        lambda cursor: cursor.take_number(least=1),
-        plain=rb"[1-9][0-9]{0,8}+(?![0-9])",
-        make=int,
-    ),
-]
+Counting = Annotated[int, Kind(
+    lambda number, what: check_number(number, what, 1), b"%d".__mod__,
+    lambda cursor: cursor.take_number(least=1), rb"[1-9][0-9]{0,8}+(?![0-9])", int,
+)]
+#: a day; of a moment, the day where it is
+Day = Annotated[date, Kind(
+    lambda day, _: day.date() if isinstance(day, datetime) else None, write_date,
+    Cursor.take_date, rb"[0-9]{1,2}-[A-Za-z]{3}-[0-9]{4}", read_date,
+)]
 UIDS = Kind(
-    _check_set(UidSet),
-    UidSet.write,
-    lambda cursor: cursor.take_set(UidSet),
-    plain=_SET,
-    make=UidSet.read,
+    _check_set(UidSet), UidSet.write, lambda cursor: cursor.take_set(UidSet),
+    _SET, UidSet.read,
 )
 Uids = Annotated[UidSet, UIDS]
 #: by number, or by UID: then the command is the UID variant
-AnyMessages = Annotated[
-    SequenceSet | UidSet,
-    Kind(
-        _check_set(NumberSet),
-        NumberSet.write,
-        lambda cursor: cursor.take_set(SequenceSet),
-        plain=_SET,
-        make=SequenceSet.read,
-        by_uid=UIDS,
-    ),
-]
-#: a day; of a moment, the day where it is
-Day = Annotated[
-    date,
-    Kind(
-        lambda day, _: day.date() if isinstance(day, datetime) else None,
-        write_date,
-        Cursor.take_date,
-        plain=rb"[0-9]{1,2}-[A-Za-z]{3}-[0-9]{4}",
-        make=read_date,
-    ),
-]
+AnyMessages = Annotated[SequenceSet | UidSet, Kind(
+    _check_set(NumberSet), NumberSet.write, lambda cursor: cursor.take_set(SequenceSet),
+    _SET, SequenceSet.read, by_uid=UIDS,
+)]
 #: flags in parentheses, which may be missing
-Flags = Annotated[
-    tuple[str, ...],
-    Kind(
-        lambda flags, _: tuple(map(check_flag, flags)),
-        write_flags,
-        Cursor.take_flags,
-        opens=b" (",
-    ),
-]
+Flags = Annotated[tuple[str, ...], Kind(
+    check_flags, write_flags, Cursor.take_flags, opens=b" ("
+)]
 #: what extensions add, in parentheses
-Parameters = Annotated[
-    tuple[Parameter, ...],
-    Kind(lambda parameters, _: None, write_parameters, take_parameters, opens=b" ("),
-]
+Parameters = Annotated[tuple[Parameter, ...], Kind(
+    lambda parameters, _: None, write_parameters, take_parameters, opens=b" ("
+)]
+# fmt: on

@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Annotated, Final, Self
 
+from . import kinds
 from .codes import Data, take_flags
 from .grammar import (
     Cursor,
@@ -30,11 +31,11 @@ from .grammar import (
     write_string,
     write_text,
 )
+from .kinds import unchecked
 from .lines import check_raw
 from .names import read_name, write_name
 from .quirks import Quirk, Reader
 from .tokens import Token, take_token
-from .verbs import unchecked
 
 MAX_64: Final = 2**63 - 1  # RFC 7162 7, mod-sequence-value; RFC 9051 9, number64
 
@@ -302,35 +303,12 @@ class NamespaceEntry:
         return unchecked(cls, prefix, delimiter, tuple(extensions))
 
 
-@dataclass(frozen=True, slots=True)
-class NamespaceData(Data):
-    """RFC 2342 5: where one's own mailboxes are, those of others, and shared ones.
-
-    S: * NAMESPACE (("" "/")) NIL NIL
-
-    ``()`` is NIL: there are none.
-    """
-
-    label = b"NAMESPACE"
-    personal: tuple[NamespaceEntry, ...] = ()
-    others: tuple[NamespaceEntry, ...] = ()
-    shared: tuple[NamespaceEntry, ...] = ()
-
-    def write(self) -> bytes:
-        written: list[Fragment] = [b"* NAMESPACE"]
-        for entries in (self.personal, self.others, self.shared):
-            inner = [part for entry in entries for part in entry.write()]
-            written += [b" (", *inner, b")"] if entries else [b" NIL"]
-        return inline((*written, b"\r\n"))
-
-    @classmethod
-    def read(cls, reader: Reader) -> Self:
-        personal, others, shared = [_take_entries(reader) for _ in range(3)]
-        return unchecked(cls, personal, others, shared)
+def _write_entries(entries: tuple[NamespaceEntry, ...]) -> list[Fragment]:
+    inner = [part for entry in entries for part in entry.write()]
+    return [b"(", *inner, b")"] if entries else [b"NIL"]
 
 
 def _take_entries(reader: Reader) -> tuple[NamespaceEntry, ...]:
-    reader.expect_space()
     if reader.accept_nil():
         return ()
     reader.expect(b"(")
@@ -341,3 +319,24 @@ def _take_entries(reader: Reader) -> tuple[NamespaceEntry, ...]:
         reader.tolerate(Quirk.EMPTY_LIST)
     reader.expect_close()
     return tuple(entries)
+
+
+_Entries = Annotated[
+    tuple[NamespaceEntry, ...],
+    kinds.Kind(lambda entries, _: None, _write_entries, _take_entries),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceData(Data):
+    """RFC 2342 5: where one's own mailboxes are, those of others, and shared ones.
+
+    S: * NAMESPACE (("" "/")) NIL NIL
+
+    ``()`` is NIL: there are none.
+    """
+
+    label = b"NAMESPACE"
+    personal: _Entries = ()
+    others: _Entries = ()
+    shared: _Entries = ()

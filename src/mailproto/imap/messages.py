@@ -175,16 +175,12 @@ def _read_items(text: bytes) -> tuple[Item, ...]:
     return items
 
 
-_Items = Annotated[
-    tuple[Item, ...],
-    kinds.Kind(
-        lambda items, _: check_items(items),
-        write_items,
-        take_items,
-        plain=PLAIN_ITEMS,
-        make=_read_items,
-    ),
-]
+# fmt: off
+_Items = Annotated[tuple[Item, ...], kinds.Kind(
+    lambda items, _: check_items(items), write_items, take_items,
+    PLAIN_ITEMS, _read_items,
+)]
+# fmt: on
 
 
 class _Asking(OnMessages[list[FetchData]]):

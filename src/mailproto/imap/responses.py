@@ -16,27 +16,26 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import ClassVar, Final, Self
+from typing import Annotated, ClassVar, Final, Self
 
+from . import kinds
 from .codes import AppendUid as AppendUid
 from .codes import BadCharset as BadCharset
 from .codes import Capabilities as Capabilities
 from .codes import Code as Code
 from .codes import CopyUid as CopyUid
 from .codes import Data as Data
+from .codes import OddFlags
 from .codes import PermanentFlags as PermanentFlags
 from .codes import ResponseCode as ResponseCode
 from .codes import UidNext as UidNext
 from .codes import UidValidity as UidValidity
 from .codes import Unseen as Unseen
-from .codes import check_number, take_flags
 from .grammar import (
     MAX_NUMBER,
-    check_flag,
     check_text,
-    inline,
-    write_text,
 )
+from .kinds import check_number, unchecked
 from .lines import check_raw
 from .mailboxes import MAX_64 as MAX_64
 from .mailboxes import ListData as ListData
@@ -55,8 +54,7 @@ from .replies import Malformed as Malformed
 from .replies import Reply as Reply
 from .replies import TaggedReply as TaggedReply
 from .replies import take_bare_code as take_bare_code
-from .tokens import write_id
-from .verbs import unchecked
+from .tokens import Id, write_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,7 @@ class _Count(Data):
     number: int
 
     def __post_init__(self) -> None:
-        check_number(self.number, self.least, "the number")
+        check_number(self.number, "the number", self.least)
 
     def write(self) -> bytes:
         return b"* %d %b\r\n" % (self.number, self.label)
@@ -111,18 +109,7 @@ class FlagsData(Data):
 
     label = b"FLAGS"
     of_messages = True
-    flags: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "flags", tuple(map(check_flag, self.flags)))
-
-    def write(self) -> bytes:
-        return b"* FLAGS %b\r\n" % write_text(f"({' '.join(self.flags)})")
-
-    @classmethod
-    def read(cls, reader: Reader) -> Self:
-        reader.expect_space()
-        return unchecked(cls, take_flags(reader))
+    flags: OddFlags
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +128,7 @@ class SearchData(Data):
 
     def __post_init__(self) -> None:
         for number in self.numbers:
-            check_number(number, 1, "the number of a message")
+            check_number(number, "the number of a message", 1)
         if self.modseq is not None and not 1 <= self.modseq <= MAX_64:
             raise ValueError(f"MODSEQ is from 1 to {MAX_64}")
 
@@ -189,6 +176,28 @@ def _take_searched(reader: Reader) -> tuple[tuple[int, ...], int | None]:
     return tuple(number for number in numbers if number), modseq
 
 
+def _check_fields(fields: Id | None, what: str) -> None:
+    for name, value in fields or ():
+        check_text(name, "the name of a field")
+        check_text(value or "", "the value of a field")
+
+
+def _take_fields(reader: Reader) -> Id | None:
+    if reader.accept_nil():
+        return None
+    reader.expect(b"(")
+    fields: list[tuple[str, str | None]] = []
+    if not reader.accept(b")"):
+        while not fields or not reader.closes():
+            name = reader.take_string_text()
+            reader.expect_space()
+            fields.append((name, reader.take_nstring_text()))
+    return tuple(fields)
+
+
+_Fields = Annotated[Id | None, kinds.Kind(_check_fields, write_id, _take_fields)]
+
+
 @dataclass(frozen=True, slots=True)
 class IdData(Data):
     """RFC 2971 3.2: who the server is, for statistics and bug reports only.
@@ -199,34 +208,12 @@ class IdData(Data):
     """
 
     label = b"ID"
-    fields: tuple[tuple[str, str | None], ...] | None = None
-
-    def __post_init__(self) -> None:
-        for name, value in self.fields or ():
-            check_text(name, "the name of a field")
-            check_text(value or "", "the value of a field")
+    fields: _Fields = None
 
     def get(self, name: str) -> str | None:
         """The value by that name, in any case; ``None`` if there is none."""
         fields = {key.lower(): value for key, value in self.fields or ()}
         return fields.get(name.lower())
-
-    def write(self) -> bytes:
-        return inline((b"* ID ", *write_id(self.fields), b"\r\n"))
-
-    @classmethod
-    def read(cls, reader: Reader) -> Self:
-        reader.expect_space()
-        if reader.accept_nil():
-            return unchecked(cls, None)
-        reader.expect(b"(")
-        fields: list[tuple[str, str | None]] = []
-        if not reader.accept(b")"):
-            while not fields or not reader.closes():
-                name = reader.take_string_text()
-                reader.expect_space()
-                fields.append((name, reader.take_nstring_text()))
-        return unchecked(cls, tuple(fields))
 
 
 @dataclass(frozen=True, slots=True, init=False)

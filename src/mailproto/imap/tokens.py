@@ -176,7 +176,7 @@ def take_parameters(cursor: Cursor) -> tuple[Parameter, ...]:
 # -- what ID tells, of a client as of a server (RFC 2971 3.3) ------------------------
 
 #: pairs of a name and a value, which may be NIL
-Id: TypeAlias = "tuple[tuple[str, str | None], ...]"
+Id: TypeAlias = tuple[tuple[str, str | None], ...]
 
 MAX_ID_PAIRS: Final = 30
 MAX_ID_NAME: Final = 30  # octets
