@@ -27,7 +27,7 @@ from .replies import (
     Reply,
     TaggedReply,
 )
-from .responses import Enabled
+from .responses import KINDS, Enabled
 from .results import Unclear
 from .sending import Sending
 from .state import (
@@ -360,21 +360,18 @@ class Client(ClientConnection[Event]):
             response = self._reader.read(self._in)
             if response is None:
                 return None
-            if type(response) is FetchData and self._is_plain():
-                return response
-            event = self._understand(response)
             unclear = self._unclear
+            if type(response) in _TOLD and self.trace is None and not unclear.events:
+                state = self._now.state
+                if state is _SELECTED or state is _AUTHENTICATED:
+                    return response
+            event = self._understand(response)
             if unclear or (
                 type(event) is LiteralBegins and unclear.begins(event, self._commands())
             ):
                 self._events += unclear.take(event)
             elif event is not None:
                 return event
-
-    def _is_plain(self) -> bool:
-        """Whether data are what they are, without a second look."""
-        plain = self._now.state is State.SELECTED and self.trace is None
-        return plain and not self._unclear
 
     def _commands(self) -> Iterator[Command[Any]]:
         """Those on their way."""
@@ -386,19 +383,19 @@ class Client(ClientConnection[Event]):
             line = shown(response, login=self._login is not None)
             if line is not None:
                 self._heard(line)
-        match response:
-            case Deviation() | Chunk():
-                return response
-            case Malformed():
-                self._check_malformed(response)
-                return response
-            case _ if self.state is State.GREETING:
-                return self._read_greeting(response)
-            case TaggedReply(tag=tag, reply=reply):
-                return self._read_answer(tag, reply)
-            case Continue():
-                return self._read_continue(response)
-        return self._read_untagged(response)
+        kind = type(response)
+        if kind is Deviation or kind is Chunk:
+            return response
+        if kind is Malformed:
+            self._check_malformed(response)
+            return response
+        if self._now.state is State.GREETING:
+            return self._read_greeting(response)
+        if kind is TaggedReply:
+            return self._read_answer(response.tag, response.reply)
+        if kind is Continue:
+            return self._read_continue(response)
+        return self._read_untagged(response, kind)
 
     def _check_malformed(self, response: Malformed) -> None:
         """A line that is lost must not be one that is waited for."""
@@ -433,25 +430,24 @@ class Client(ClientConnection[Event]):
             self._now.offered = self._learnt = code
             self._stale = True
 
-    def _read_untagged(self, response: Any) -> Event | None:
-        if self.tls_demanded and not (
-            isinstance(response, Capabilities | Reply)
-            or any(command.claims(response) for command in self._commands())
+    def _read_untagged(self, response: Any, kind: type[Any]) -> Event | None:
+        if kind is Reply:
+            if response.condition is Condition.BYE:
+                return self._close(response, response)
+            if response.code is not None:
+                self._learn(response.code)
+                self._now.told(response)
+            # Before TLS it is not for people's eyes: RFC 9051 7.1, ALERT.
+            return None if self.tls_demanded else response
+        if kind is Capabilities:
+            self._learn(response)
+        elif self.tls_demanded and not any(
+            command.claims(response) for command in self._commands()
         ):
             # It would be taken for what came through TLS (NO STARTTLS, 2021).
             raise RemoteProtocolError("data in the clear, where TLS is demanded")
-        match response:
-            case Reply(condition=Condition.BYE):
-                return self._close(response, response)
-            case Reply():
-                self._learn(response.code)
-                self._now.told(response)
-                if self.tls_demanded:
-                    return None  # not for people's eyes: RFC 9051 7.1, ALERT
-            case Capabilities():
-                self._learn(response)
-            case Enabled():
-                self._now.enabled |= set(response.capabilities)
+        elif kind is Enabled:
+            self._now.enabled |= set(response.capabilities)
         return response
 
     def _close(self, event: Event, bye: Reply) -> Event:
@@ -526,7 +522,7 @@ class Client(ClientConnection[Event]):
         call = self._in_flight.get(tag)
         if call is None:
             raise RemoteProtocolError(f"an answer that nobody waits for: {tag[:80]!r}")
-        unfinished = tag in (self._writing, *self._unsaid)
+        unfinished = tag == self._writing or tag in self._unsaid
         login = self._login
         if login is not None and (login.awaited or login.unsaid is not None):
             unfinished = True
@@ -597,3 +593,7 @@ class Client(ClientConnection[Event]):
 
 
 _GREETINGS: Final = frozenset({Condition.OK, Condition.PREAUTH, Condition.BYE})
+_SELECTED: Final = State.SELECTED  # to look up a member of an Enum takes its time
+_AUTHENTICATED: Final = State.AUTHENTICATED
+# Data that change nothing here, once there can be no question of TLS.
+_TOLD: Final = frozenset({FetchData, *KINDS.values()} - {Capabilities, Enabled})

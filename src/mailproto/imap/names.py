@@ -10,11 +10,11 @@ goes back as it came, and no two names become one.
 from __future__ import annotations
 
 import re
-from binascii import Error, a2b_base64, b2a_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable
+from functools import lru_cache
 
 # Python's own "utf-7" codec is another alphabet, and lax.
-_SHIFT = re.compile("&([A-Za-z0-9+,]*)(-?)")
 _PLAIN = re.compile("[ -%'-~]*+")
 _TO_SHIFT = re.compile("&|[^ -~\udc00-\udcff]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -32,8 +32,10 @@ def read_name(raw: bytes) -> str:
     ('\\udc26AGE-', b'&AGE-')
     """
     text = raw.decode("ascii", "surrogateescape")
-    if "&" in text or not text.isprintable():
-        text = _unshift(_ODD.sub(_keep, text))
+    if not text.isprintable():
+        text = _ODD.sub(_keep, text)
+    if "&" in text:
+        text = _unshift(text)
     return "INBOX" if len(text) == 5 and text.upper() == "INBOX" else text
 
 
@@ -42,22 +44,21 @@ def _keep(octet: re.Match[str]) -> str:
 
 
 def _unshift(text: str) -> str:
-    parts: list[str] = []
-    done = shifted = 0  # where the last run ended; where the last one that was text did
-    for run in _SHIFT.finditer(text):
-        parts.append(text[done : run.start()])
-        done = run.end()
-        coded, end = run.groups()
-        said = _read_run(coded) if end and coded else None
+    first, *runs = text.split("&")
+    parts = [first]
+    touches = False  # two runs that touch were to be one
+    for run in runs:
+        coded, end, rest = run.partition("-")
+        said = _run(coded) if end and not touches else None
         if end and not coded:
-            parts.append("&")
-        elif said is None or run.start() == shifted > 0:  # two runs were to be one
-            parts.append("\udc26" + run[0][1:])
-        else:
-            parts.append(said)
-            shifted = done
-    parts.append(text[done:])
+            said = "&"
+        touches = said is not None and bool(coded) and not rest
+        parts += ["\udc26", run] if said is None else [said, rest]
     return "".join(parts)
+
+
+def _run(coded: str) -> str | None:
+    return _few_runs(coded) if len(coded) < 100 else _read_run(coded)
 
 
 def _read_run(coded: str) -> str | None:
@@ -65,9 +66,12 @@ def _read_run(coded: str) -> str | None:
     try:
         octets = a2b_base64(coded.replace(",", "/") + "=" * (-len(coded) % 4))
         said = octets.decode("utf-16-be")
-    except (Error, UnicodeDecodeError):
+    except ValueError:
         return None
     return None if _UNSAID.search(said) or _write_run(said) != coded else said
+
+
+_few_runs = lru_cache(maxsize=1024)(_read_run)
 
 
 def _write_run(text: str) -> str:

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from .codes import PLAIN
 from .fetch import COUNTED, FetchData, kind_of
-from .grammar import ATOM, few_flags, read_flags
+from .grammar import ATOM, few_flags
 from .names import read_name
 from .responses import (
     Capabilities,
@@ -47,14 +47,14 @@ _CODE: Final = rb"(?:\[([A-Z-]++)(?: ([1-9][0-9]{0,8}+))?+\] )?+"
 _TEXT: Final = _CODE + rb"([ -Z\\-~][ -~]*+)"
 _NAME: Final = rb'(?:"([ !#-\[\]-~]*+)"|([%b\]]++))' % ATOM
 _WORDS: Final = rb"(?: [%b]++)*+" % ATOM
-_ATTRIBUTES: Final = rb"((?:\\[A-Za-z]++(?: \\[A-Za-z]++)*+)?)"
+_FLAGS: Final = rb"([^)]{0,200}+)"
 _COUNTS: Final = rb"([A-Z]++ [0-9]{1,9}+(?: [A-Z]++ [0-9]{1,9}+)*+)"
 _PLAIN_FORM: Final = re.compile(
-    rb"\* (?:([1-9][0-9]{0,8}+) (EXISTS|RECENT|EXPUNGE)|(OK|NO) %b"
+    rb"\* (?:([0-9]{1,9}+) (EXISTS|RECENT|EXPUNGE)|(OK|NO) %b"
     rb'|LIST \(%b\) (?:"([!#-\[\]-~])"|NIL) %b|STATUS %b \(%b\)'
-    rb"|FLAGS \(([^)]{0,200}+)\)|CAPABILITY(%b))\r\n"
+    rb"|FLAGS \(%b\)|CAPABILITY(%b))\r\n"
     rb"|([A-Za-z0-9]++) (OK|NO|BAD) %b\r\n"
-    % (_TEXT, _ATTRIBUTES, _NAME, _NAME, _COUNTS, _WORDS, _TEXT)
+    % (_TEXT, _FLAGS, _NAME, _NAME, _COUNTS, _FLAGS, _WORDS, _TEXT)
 )
 
 _new: Final = object.__new__
@@ -92,8 +92,12 @@ _NUMBERED: Final[dict[bytes, Any]] = {
 
 
 def _count(found: re.Match[bytes]) -> Data:
-    made: Data = _new(_COUNTED[found[2]])
-    _number(made, int(found[1]))
+    number = int(found[1])
+    kind = _COUNTED[found[2]]
+    if number < kind.least:
+        raise ValueError("this is for the grammar")
+    made: Data = _new(kind)
+    _number(made, number)
     return made
 
 
@@ -127,16 +131,23 @@ def _listed(found: re.Match[bytes]) -> ListData:
     made = _new(ListData)
     _mailbox(made, read_name(bare if quoted is None else quoted))
     _delimiter(made, None if delimiter is None else delimiter.decode("ascii"))
-    _attributes(made, read_flags(attributes))
+    _attributes(made, _few_attributes(attributes))
     _extended(made, b"")
     return made
+
+
+@lru_cache(maxsize=256)
+def _few_attributes(text: bytes) -> tuple[str, ...]:
+    if text and not all(word.startswith(b"\\") for word in text.split(b" ")):
+        raise ValueError("this is for the grammar")
+    return few_flags(text)
 
 
 def _status(found: re.Match[bytes]) -> StatusData:
     quoted, bare, items = found.group(11, 12, 13)
     words = items.decode("ascii").split(" ")
-    numbers = dict(zip(words[::2], map(int, words[1::2]), strict=True))
-    if 0 in (numbers.get("UIDNEXT"), numbers.get("UIDVALIDITY")):
+    numbers = dict(zip(words[::2], map(int, words[1::2]), strict=False))
+    if b" 0" in items and 0 in (numbers.get("UIDNEXT"), numbers.get("UIDVALIDITY")):
         raise ValueError("this is for the grammar")
     made = _new(StatusData)
     _status_mailbox(made, read_name(bare if quoted is None else quoted))

@@ -108,16 +108,16 @@ class Unclear:
     A UID may be told behind them: then they wait for it, *most* octets at most.
     """
 
-    __slots__ = ("_events", "_most", "_room")
+    __slots__ = ("_most", "_room", "events")
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._room = most
-        self._events: list[Any] = []
+        self.events: list[Any] = []  #: that wait
 
     def __bool__(self) -> bool:
         """Whether anything waits."""
-        return bool(self._events)
+        return bool(self.events)
 
     def begins(self, event: LiteralBegins, commands: Iterable[Command[Any]]) -> bool:
         """Whether it is not clear which of *commands* what begins is for."""
@@ -127,13 +127,13 @@ class Unclear:
 
     def take(self, event: Any) -> list[Any]:
         """Nothing as yet; or all that waited, and *event*."""
-        self._events.append(event)
+        self.events.append(event)
         uid = getattr(event, "uid", None)
         if uid is None and isinstance(event, LiteralBegins | Chunk | Deviation):
             self._room -= len(event.data) if isinstance(event, Chunk) else 0
             if self._room >= 0:
                 return []
-        events, self._events = self._events, []
+        events, self.events = self.events, []
         return [
             replace(event, uid=uid) if isinstance(event, LiteralBegins) else event
             for event in events
