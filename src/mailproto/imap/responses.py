@@ -14,6 +14,7 @@ name it in ``KINDS``.  ``write`` gives the line, CRLF and literals included.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final, Self
@@ -150,12 +151,14 @@ class SearchData(Data):
 
 
 def _read_searched(text: bytes) -> tuple[int, ...]:
-    """Numbers, each behind one space; ValueError if there is anything else."""
+    """Numbers, each behind one space; ValueError if there is anything else.
+
+    But for its commas that is JSON, whose scanner takes half the time of int().
+    """
     if text.translate(None, b"0123456789 ") or b" 0" in text:
         raise ValueError("this is for the grammar")
-    nothing, *words = text.decode("ascii").split(" ")
-    numbers = tuple(map(int, words))
-    if nothing or max(numbers, default=0) > MAX_NUMBER:
+    numbers = tuple(json.loads(b"[0%b]" % text.replace(b" ", b","))[1:])
+    if max(numbers, default=0) > MAX_NUMBER:
         raise ValueError("this is for the grammar")
     return numbers
 

@@ -292,6 +292,10 @@ def _overlap(one: NumberSet, other: NumberSet) -> bool:
     return False
 
 
+# A command, what it needs to stay as it is, and what it changes.
+_Sent: TypeAlias = tuple[Command, tuple[Effect, ...], tuple[Effect, ...]]
+
+
 class Traffic:
     """The commands that are on their way at once.
 
@@ -302,29 +306,31 @@ class Traffic:
     __slots__ = ("_changed", "_commands", "_kinds", "_needed")
 
     def __init__(self) -> None:
-        self._commands: dict[str, Command] = {}  # by tag
+        self._commands: dict[str, _Sent] = {}  # by tag
         self._kinds: Counter[Kind] = Counter()
         self._needed: Counter[Effect] = Counter()
         self._changed: Counter[Effect] = Counter()
 
     def add(self, tag: str, command: Command) -> None:
-        self._commands[tag] = command
-        self._count(command, 1)
+        needs, changes = effects(command)
+        self._commands[tag] = sent = (command, tuple(needs), tuple(changes))
+        self._count(sent, 1)
 
     def remove(self, tag: str) -> None:
         self._count(self._commands.pop(tag), -1)
 
-    def _count(self, command: Command, by: int) -> None:
-        needs, changes = effects(command)
+    def _count(self, sent: _Sent, by: int) -> None:
+        command, needs, changes = sent
         self._kinds[type(command)] += by
-        for counter, those in ((self._needed, needs), (self._changed, changes)):
-            for effect in those:
-                counter[effect] += by
+        for effect in needs:
+            self._needed[effect] += by
+        for effect in changes:
+            self._changed[effect] += by
 
     def why_wait(self, command: Command) -> str | None:
         """Why *command* must wait for one of these, if it must."""
         if self._commands and self._may_clash(command):
-            for earlier in self._commands.values():
+            for earlier, _, _ in self._commands.values():
                 why = conflict(earlier, command)
                 if why is not None:
                     return why
