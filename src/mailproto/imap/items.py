@@ -24,7 +24,6 @@ _partial = re.compile(rb"<([0-9]{1,10})\.([1-9][0-9]{0,9})>")
 _PLAIN = _NAME + rb"(?:\[[A-Za-z0-9. ()-]*+\](?:<[0-9.]++>)?)?(?![\[<])"
 #: what most FETCHes ask for: no names in quotes or literals
 PLAIN_ITEMS: Final = rb"%b|\(%b(?: %b)*+\)" % ((_PLAIN,) * 3)
-_plain_items = re.compile(PLAIN_ITEMS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,23 +118,6 @@ def write_items(items: Sequence[Item]) -> bytes:
 
 def take_items(cursor: Cursor) -> tuple[Item, ...]:
     """One data item, a macro, or a list of data items in parentheses."""
-    found = _plain_items.match(cursor.data, cursor.at)
-    items = plain_items(found[0]) if found else None
-    if found is None or items is None:
-        return _take_items(cursor)  # it knows the position of what is wrong
-    cursor.at = found.end()
-    return items
-
-
-def plain_items(text: bytes) -> tuple[Item, ...] | None:
-    """Those of PLAIN_ITEMS, if they are right and not so long."""
-    try:
-        return _few_items(text) if len(text) <= 200 else None
-    except ValueError:
-        return None
-
-
-def _take_items(cursor: Cursor) -> tuple[Item, ...]:
     start = cursor.at
     if not cursor.accept(b"("):
         return (_take_item(cursor),)
@@ -149,12 +131,19 @@ def _take_items(cursor: Cursor) -> tuple[Item, ...]:
     return tuple(items)
 
 
-@lru_cache(maxsize=256)
-def _few_items(text: bytes) -> tuple[Item, ...]:
+def read_items(text: bytes) -> tuple[Item, ...]:
+    """Of PLAIN_ITEMS; raises ValueError."""
+    return _few_items(text) if len(text) <= 200 else _read_items(text)
+
+
+def _read_items(text: bytes) -> tuple[Item, ...]:
     cursor = Cursor(text)
-    items = _take_items(cursor)
+    items = take_items(cursor)
     cursor.expect_end()
     return items
+
+
+_few_items = lru_cache(maxsize=256)(_read_items)
 
 
 def _take_item(cursor: Cursor) -> Item:

@@ -28,7 +28,7 @@ from .items import (
     Item,
     answers,
     check_items,
-    plain_items,
+    read_items,
     take_items,
     write_items,
 )
@@ -168,17 +168,10 @@ class Search(ImapCommand[Found]):
         return cls(*keys, charset=charset, uid=uid)
 
 
-def _read_items(text: bytes) -> tuple[Item, ...]:
-    items = plain_items(text)
-    if items is None:
-        raise ValueError("this is for the grammar")
-    return items
-
-
 # fmt: off
 _Items = Annotated[tuple[Item, ...], kinds.Kind(
     lambda items, _: check_items(items), write_items, take_items,
-    PLAIN_ITEMS, _read_items,
+    PLAIN_ITEMS, read_items,
 )]
 # fmt: on
 

@@ -45,30 +45,21 @@ class Reply:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "condition", Condition(self.condition))
-        check_line(self.text)
-        if self.code is None and self.text.startswith("["):
-            raise ValueError("the text begins with a response code: say code=")
+        _check(self.code, self.text)
 
     @property
     def ok(self) -> bool:
         return self.condition in (Condition.OK, Condition.PREAUTH)
 
-    def write_text(self) -> bytes:
-        """The condition and all that follows it, CRLF included."""
-        return b"%b %b\r\n" % (self.condition.value, _write_text(self.code, self.text))
-
     def write(self) -> bytes:
-        return b"* " + self.write_text()
+        return _write(b"* " + self.condition.value, self.code, self.text)
 
     @classmethod
     def read(cls, reader: Reader) -> Self:
         """Of the condition and all that follows it."""
-        found = _CONDITION.match(reader.data, reader.at)
-        if not found:
-            reader.fail("OK, NO, BAD, BYE or PREAUTH is expected")
-        reader.at = found.end()
+        word = reader.take(_CONDITION, "OK, NO, BAD, BYE or PREAUTH")
         code, text = _take_text(reader)
-        return unchecked(cls, Condition(found[0].upper()), text, code)
+        return unchecked(cls, Condition(word.upper()), text, code)
 
 
 def check_line(text: str) -> None:
@@ -78,9 +69,15 @@ def check_line(text: str) -> None:
         raise ValueError("the text of a response must not hold CR or LF")
 
 
-def _write_text(code: ResponseCode | None, text: str) -> bytes:
-    said = write_text(text)
-    return said if code is None else b"[%b] %b" % (code.write_code(), said)
+def _check(code: ResponseCode | None, text: str) -> None:
+    check_line(text)
+    if code is None and text.startswith("["):
+        raise ValueError("the text begins with a response code: say code=")
+
+
+def _write(before: bytes, code: ResponseCode | None, text: str) -> bytes:
+    known = b"" if code is None else b"[%b] " % code.write_code()
+    return b"%b %b%b\r\n" % (before, known, write_text(text))
 
 
 def _take_text(reader: Reader) -> tuple[ResponseCode | None, str]:
@@ -132,7 +129,9 @@ class TaggedReply:
             raise ValueError("a tagged response is OK, NO or BAD")
 
     def write(self) -> bytes:
-        return self.tag.encode("ascii") + b" " + self.reply.write_text()
+        reply = self.reply
+        before = self.tag.encode("ascii") + b" " + reply.condition.value
+        return _write(before, reply.code, reply.text)
 
     @classmethod
     def read(cls, reader: Reader) -> Self:
@@ -155,6 +154,11 @@ def check_tag(tag: str) -> None:
         raise ValueError("a tag is an atom without +")
 
 
+def _check_greets(condition: Condition) -> None:
+    if condition in (Condition.NO, Condition.BAD):
+        raise ValueError("a greeting is OK, PREAUTH or BYE")
+
+
 @dataclass(frozen=True, slots=True)
 class Greeting:
     """RFC 3501 7.1: the first line of a session: OK, PREAUTH or BYE.
@@ -167,15 +171,13 @@ class Greeting:
     code: ResponseCode | None = None
 
     def __post_init__(self) -> None:
-        Reply(self.condition, self.text, self.code)
-        if self.condition in (Condition.NO, Condition.BAD):
-            raise ValueError("a greeting is OK, PREAUTH or BYE")
+        _check(self.code, self.text)
+        _check_greets(self.condition)
 
     @classmethod
     def of(cls, reply: Reply) -> Self:
         """The same as a greeting; raises ValueError for NO and BAD."""
-        if reply.condition in (Condition.NO, Condition.BAD):
-            raise ValueError("a greeting is OK, PREAUTH or BYE")
+        _check_greets(reply.condition)
         return unchecked(cls, reply.condition, reply.text, reply.code)
 
     @property
@@ -183,8 +185,7 @@ class Greeting:
         return self.condition is not Condition.BYE
 
     def write(self) -> bytes:
-        text = _write_text(self.code, self.text)
-        return b"* %b %b\r\n" % (self.condition.value, text)
+        return _write(b"* " + self.condition.value, self.code, self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +199,7 @@ class Continue:
     code: ResponseCode | None = None
 
     def __post_init__(self) -> None:
-        Reply(Condition.OK, self.text, self.code)
+        _check(self.code, self.text)
 
     @property
     def challenge(self) -> bytes:
@@ -206,7 +207,7 @@ class Continue:
         return sasl.decode_base64(write_text(self.text))
 
     def write(self) -> bytes:
-        return b"+ %b\r\n" % _write_text(self.code, self.text)
+        return _write(b"+", self.code, self.text)
 
     @classmethod
     def read(cls, reader: Reader) -> Self:

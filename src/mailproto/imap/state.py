@@ -162,29 +162,22 @@ class Effect(Flag):
     NAMES = auto()  #: which mailboxes there are
 
 
-# (needs, changes); message numbers and flags come by the arguments.
-_EFFECTS: Final[Mapping[Kind, tuple[Effect, Effect]]] = {
-    c.Select: (Effect.NAMES | Effect.SELECTION, Effect.SELECTION),
-    c.Examine: (Effect.NAMES | Effect.SELECTION, Effect.SELECTION),
-    c.Close: (Effect.SELECTION, Effect.SELECTION),
-    x.Unselect: (Effect.SELECTION, Effect.SELECTION),
-    c.Create: (Effect.NOTHING, Effect.NAMES),
-    c.Delete: (Effect.NAMES, Effect.NAMES),
-    c.Rename: (Effect.NAMES, Effect.NAMES),
-    c.Subscribe: (Effect.NOTHING, Effect.NAMES),
-    c.Unsubscribe: (Effect.NOTHING, Effect.NAMES),
-    c.List: (Effect.NAMES, Effect.NOTHING),
-    c.Lsub: (Effect.NAMES, Effect.NOTHING),
-    c.Status: (Effect.NAMES, Effect.NOTHING),
-    c.Append: (Effect.NAMES, Effect.NOTHING),
-    c.Copy: (Effect.NAMES | Effect.SELECTION, Effect.NOTHING),
-    x.Move: (Effect.NAMES | Effect.SELECTION, Effect.NOTHING),
-    c.Check: (Effect.SELECTION, Effect.NOTHING),
-    c.Expunge: (Effect.SELECTION, Effect.NOTHING),
-    c.Search: (Effect.SELECTION, Effect.NOTHING),
-    c.Fetch: (Effect.SELECTION, Effect.NOTHING),
-    c.Store: (Effect.SELECTION, Effect.NOTHING),
-}
+def _effects() -> Mapping[Kind, tuple[Effect, Effect]]:
+    """(needs, changes); message numbers and flags come by the arguments."""
+    nothing, names, selection = Effect.NOTHING, Effect.NAMES, Effect.SELECTION
+    groups: list[tuple[Effect, Effect, tuple[Kind, ...]]] = [
+        (names | selection, selection, (c.Select, c.Examine)),
+        (selection, selection, (c.Close, x.Unselect)),
+        (nothing, names, (c.Create, c.Subscribe, c.Unsubscribe)),
+        (names, names, (c.Delete, c.Rename)),
+        (names, nothing, (c.List, c.Lsub, c.Status, c.Append)),
+        (names | selection, nothing, (c.Copy, x.Move)),
+        (selection, nothing, (c.Check, c.Expunge, c.Search, c.Fetch, c.Store)),
+    ]
+    return {kind: (needs, may) for needs, may, kinds in groups for kind in kinds}
+
+
+_EFFECTS: Final = _effects()
 
 # Their answers do not say which question they answer.
 _ALIKE: Final[frozenset[Kind]] = frozenset({c.Search, c.List, c.Lsub})
@@ -249,8 +242,10 @@ def effects(command: Command) -> tuple[Effect, Effect]:
         needs |= Effect.NUMBERS
     if may_expunge(command):
         changes |= Effect.NUMBERS
-    needs |= Effect.FLAGS if reads else Effect.NOTHING
-    changes |= Effect.FLAGS if sets else Effect.NOTHING
+    if reads:
+        needs |= Effect.FLAGS
+    if sets:
+        changes |= Effect.FLAGS
     return needs, changes
 
 
