@@ -51,7 +51,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, Flag, auto
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from .. import _connection
 from . import commands as c
