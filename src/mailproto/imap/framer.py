@@ -24,7 +24,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Final, Protocol, TypeAlias
 
-from .._buffer import ReceiveBuffer
+from .._buffer import AHEAD, ReceiveBuffer
 from .._command import Chunk, Deviation
 from ..errors import LimitExceeded
 from .fetch import FetchData, streamed_item
@@ -120,15 +120,17 @@ class ResponseReader:
     """
 
     __slots__ = (
-        "_count", "_data", "_found", "_gathered", "_left", "_length", "_limits",
-        "_literals", "_pieces", "_queue", "_shape", "_shapes", "_size", "_streaming",
-        "_strict",
+        "_ahead", "_count", "_data", "_found", "_gathered", "_left", "_length",
+        "_limit", "_limits", "_literals", "_pieces", "_queue", "_shape", "_shapes",
+        "_size", "_streaming", "_strict",
     )  # fmt: skip
 
     def __init__(self, limits: Limits, *, strict: bool = False) -> None:
         self._limits = limits
         self._strict = strict
+        self._limit = limits.response
         self._queue: deque[Response | Malformed | Deviation] = deque()
+        self._ahead: deque[tuple[Response, int]] = deque()  # with their octets
         self._shapes: list[Shape] = [PLAIN_SHAPE]  # the last one that fitted first
         self._begin()
 
@@ -158,12 +160,16 @@ class ResponseReader:
 
         Takes nothing behind it.  Raises LimitExceeded.
         """
+        if self._ahead:
+            event, size = self._ahead.popleft()
+            buffer.drop(size)
+            return event
         if self._queue:
             return self._queue.popleft()
         if self._pieces:
             return self._go_on(buffer)
         for shape in self._shapes:
-            found = buffer.take_match(shape.match, self._limits.response, "response")
+            found = buffer.take_match(shape.match, self._limit, "response")
             if found is None:
                 continue
             if shape is not self._shapes[0]:
@@ -171,11 +177,31 @@ class ResponseReader:
             if shape.counted:
                 return self._begin_counted(shape, found) or self._go_on(buffer)
             try:
-                return shape.read(found)
+                event = shape.read(found)
             except ValueError:
                 buffer.untake(len(found[0]))
                 break
+            self._read_ahead(shape, buffer)
+            return event
         return self._go_on(buffer)
+
+    def _read_ahead(self, shape: Shape, buffer: ReceiveBuffer) -> None:
+        """More of the same kind, that stay in *buffer* until they are handed over."""
+        data, at, _ = buffer.at_hand()
+        stop = at + AHEAD
+        match, read, keep = shape.match, shape.read, self._ahead.append
+        while at < stop:
+            found = match(data, at)
+            if found is None:
+                return
+            size = found.end() - at
+            if size > self._limit:
+                return
+            try:
+                keep((read(found), size))
+            except ValueError:
+                return
+            at += size
 
     def _prefer(self, shape: Shape) -> None:
         """The next one may look like this."""
