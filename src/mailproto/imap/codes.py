@@ -149,7 +149,7 @@ def take_flags(reader: Reader, *, star: bool = False) -> tuple[str, ...]:
     return tuple(flags)
 
 
-def _write_odd_flags(flags: tuple[str, ...]) -> bytes:
+def write_odd_flags(flags: tuple[str, ...]) -> bytes:
     return write_text(f"({' '.join(flags)})")
 
 
@@ -189,10 +189,10 @@ def _check_known(uids: UidSet, what: str) -> None:
 # fmt: off
 #: flags as servers tell them; and perhaps ``\\*`` among them
 OddFlags = Annotated[tuple[str, ...], kinds.Kind(
-    kinds.check_flags, _write_odd_flags, take_flags
+    kinds.check_flags, write_odd_flags, take_flags
 )]
 _AnyFlags = Annotated[tuple[str, ...], kinds.Kind(
-    _check_any_flags, _write_odd_flags, partial(take_flags, star=True)
+    _check_any_flags, write_odd_flags, partial(take_flags, star=True)
 )]
 _Charsets = Annotated[tuple[str, ...], kinds.Kind(
     _check_charsets, _write_charsets, _take_charsets, opens=b" ("

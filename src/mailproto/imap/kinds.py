@@ -182,7 +182,7 @@ def _check_set(kind: type[NumberSet]) -> Callable[[Any, str], None]:
     return check
 
 
-def _check_name(name: str, what: str) -> str:
+def check_mailbox(name: str, what: str) -> str:
     return check_name(name)
 
 
@@ -234,12 +234,12 @@ Text = Annotated[str, Kind(
     _ASTRING, lambda word: _string(word).decode("ascii"),
 )]
 Mailbox = Annotated[str, Kind(
-    _check_name, write_mailbox, Cursor.take_mailbox,
+    check_mailbox, write_mailbox, Cursor.take_mailbox,
     _ASTRING, lambda word: read_name(_string(word)),
 )]
 #: a mailbox name with wildcards
 Pattern = Annotated[str, Kind(
-    _check_name, write_list_mailbox, Cursor.take_list_mailbox,
+    check_mailbox, write_list_mailbox, Cursor.take_list_mailbox,
     _PATTERN, lambda word: read_name(_string(word)),
 )]
 Number = Annotated[int, Kind(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final, Self
 
 from . import kinds
-from .codes import Data, take_flags
+from .codes import Data, take_flags, write_odd_flags
 from .grammar import (
     Cursor,
     Fragment,
@@ -23,21 +23,81 @@ from .grammar import (
     check_flag,
     check_name,
     check_text,
-    inline,
     read_text,
     write_mailbox,
     write_nstring,
     write_quoted,
-    write_string,
     write_text,
 )
 from .kinds import unchecked
 from .lines import check_raw
 from .names import read_name, write_name
 from .quirks import Quirk, Reader
-from .tokens import Token, take_token
+from .tokens import Token, take_token, write_tokens
 
 MAX_64: Final = 2**63 - 1  # RFC 7162 7, mod-sequence-value; RFC 9051 9, number64
+
+
+def _check_attributes(attributes: tuple[str, ...], what: str) -> None:
+    for attribute in attributes:
+        check_flag(attribute)
+        if attribute[:1] != "\\":
+            raise ValueError("an attribute begins with a backslash")
+
+
+def _take_attributes(reader: Reader) -> tuple[str, ...]:
+    start = reader.at
+    attributes = take_flags(reader)
+    if not all(attribute[:1] == "\\" for attribute in attributes):
+        after, reader.at = reader.at, start
+        reader.tolerate(Quirk.ODD_FLAG)
+        reader.at = after
+    return attributes
+
+
+def _check_delimiter(delimiter: str | None, what: str) -> None:
+    if delimiter is not None:
+        write_quoted(delimiter.encode("ascii", "replace"))
+        if len(delimiter) != 1 or not delimiter.isascii():
+            raise ValueError("a delimiter is one character of ASCII")
+
+
+def _take_delimiter(reader: Reader) -> str | None:
+    if reader.accept_nil():
+        return None
+    delimiter = read_text(reader.take_quoted())
+    if len(delimiter) != 1:
+        reader.tolerate(Quirk.ODD_DELIMITER)
+    return delimiter or None
+
+
+_UNQUOTED: Final = re.compile(rb"[^\r\n\0\"(){}]++\Z")
+_AFTER_NAME: Final = re.compile(rb" \(| *+\Z")
+
+
+def _take_listed(reader: Reader) -> str:
+    start = reader.at
+    bare = _UNQUOTED.match(reader.data, start)
+    name = bare[0] if bare and not bare[0].isascii() else reader.take_astring()
+    if not reader.finds(_AFTER_NAME):
+        reader.at = start
+        reader.tolerate(Quirk.UNQUOTED_NAME)
+        name = reader.take(_UNQUOTED, "a mailbox name").rstrip(b" ")
+    return read_name(name)
+
+
+# fmt: off
+_Attributes = Annotated[tuple[str, ...], kinds.Kind(
+    _check_attributes, write_odd_flags, _take_attributes
+)]
+_Delimiter = Annotated[str | None, kinds.Kind(
+    _check_delimiter, write_nstring, _take_delimiter
+)]
+_Listed = Annotated[str, kinds.Kind(kinds.check_mailbox, write_mailbox, _take_listed)]
+_Extended = Annotated[bytes, kinds.Kind(
+    lambda raw, _: check_raw(raw), bytes, Reader.take_rest, opens=b" ("
+)]
+# fmt: on
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,41 +111,15 @@ class ListData(Data):
     """
 
     label = b"LIST"
-    mailbox: str
-    delimiter: str | None = None
-    attributes: tuple[str, ...] = ()
-    extended: bytes = b""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "mailbox", check_name(self.mailbox))
-        for attribute in self.attributes:
-            check_flag(attribute)
-            if attribute[:1] != "\\":
-                raise ValueError("an attribute begins with a backslash")
-        _check_delimiter(self.delimiter)
-        if self.extended:
-            check_raw(self.extended)
+    wire = ("attributes", "delimiter", "mailbox", "extended")
+    mailbox: _Listed
+    delimiter: _Delimiter = None
+    attributes: _Attributes = ()
+    extended: _Extended = b""
 
     def has(self, attribute: str) -> bool:
         """Whether it has ``"\\Noselect"``, say."""
         return attribute.lower() in map(str.lower, self.attributes)
-
-    def write(self) -> bytes:
-        parts: list[Fragment] = [b"* %b " % self.label]
-        parts.append(write_text(f"({' '.join(self.attributes)}) "))
-        parts += [_write_delimiter(self.delimiter), b" ", write_mailbox(self.mailbox)]
-        parts += [b" ", self.extended] if self.extended else []
-        return inline((*parts, b"\r\n"))
-
-    @classmethod
-    def read(cls, reader: Reader) -> Self:
-        reader.expect_space()
-        attributes = _take_attributes(reader)
-        reader.expect_space()
-        delimiter = _take_delimiter(reader)
-        reader.expect_space()
-        name, extended = _take_listed(reader)
-        return unchecked(cls, read_name(name), delimiter, attributes, extended)
 
 
 class LsubData(ListData):
@@ -96,56 +130,6 @@ class LsubData(ListData):
 
     __slots__ = ()
     label = b"LSUB"
-
-
-def _check_delimiter(delimiter: str | None) -> None:
-    if delimiter is not None:
-        write_quoted(delimiter.encode("ascii", "replace"))
-        if len(delimiter) != 1 or not delimiter.isascii():
-            raise ValueError("a delimiter is one character of ASCII")
-
-
-def _write_delimiter(delimiter: str | None) -> Fragment:
-    return write_nstring(delimiter)
-
-
-def _take_delimiter(reader: Reader) -> str | None:
-    if reader.accept_nil():
-        return None
-    delimiter = read_text(reader.take_quoted())
-    if len(delimiter) != 1:
-        reader.tolerate(Quirk.ODD_DELIMITER)
-    return delimiter or None
-
-
-def _take_attributes(reader: Reader) -> tuple[str, ...]:
-    start = reader.at
-    attributes = take_flags(reader)
-    if not all(attribute[:1] == "\\" for attribute in attributes):
-        after, reader.at = reader.at, start
-        reader.tolerate(Quirk.ODD_FLAG)
-        reader.at = after
-    return attributes
-
-
-_UNQUOTED: Final = re.compile(rb"[^\r\n\0\"(){}]++\Z")
-_SPACES: Final = re.compile(rb" *+\Z")
-
-
-def _take_listed(reader: Reader) -> tuple[bytes, bytes]:
-    """A mailbox name, and what an extension adds to it, up to the end."""
-    start = reader.at
-    bare = _UNQUOTED.match(reader.data, start)
-    name = bare[0] if bare and not bare[0].isascii() else reader.take_astring()
-    if reader.data.startswith(b" (", reader.at):
-        reader.at += 1
-        return name, reader.take_rest()
-    if not reader.finds(_SPACES):
-        reader.at = start
-        reader.tolerate(Quirk.UNQUOTED_NAME)
-        name = reader.take(_UNQUOTED, "a mailbox name").rstrip(b" ")
-    reader.expect_end()
-    return name, b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,56 +156,6 @@ class Raw:
         return unchecked(cls, reader.between(start, reader.at))
 
 
-@dataclass(frozen=True, slots=True)
-class StatusData(Data):
-    """RFC 3501 7.2.4: how a mailbox stands that is not selected.
-
-    S: * STATUS blurdybloop (MESSAGES 231 UIDNEXT 44292)
-
-    *items* has a number by each name, or what an extension has there.
-    """
-
-    label = b"STATUS"
-    mailbox: str
-    items: Mapping[str, int | Raw]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "mailbox", check_name(self.mailbox))
-        for name, value in self.items.items():
-            check_atom(name, "a status item")
-            if not isinstance(value, Raw) and not 0 <= value <= MAX_64:
-                raise ValueError(f"a status item is from 0 to {MAX_64}")
-
-    def __getitem__(self, name: str) -> int | Raw:
-        return self.items[name]
-
-    def write(self) -> bytes:
-        written = [
-            b"%b %b" % (name.encode("ascii"), value.data)
-            if isinstance(value, Raw)
-            else b"%b %d" % (name.encode("ascii"), value)
-            for name, value in self.items.items()
-        ]
-        mailbox = inline((write_mailbox(self.mailbox),))
-        return b"* STATUS %b (%b)\r\n" % (mailbox, b" ".join(written))
-
-    @classmethod
-    def read(cls, reader: Reader) -> Self:
-        reader.expect_space()
-        mailbox = _take_status_mailbox(reader)
-        reader.expect_space()
-        reader.expect(b"(")
-        items: dict[str, int | Raw] = {}
-        if reader.accept(b")"):
-            return unchecked(cls, mailbox, items)
-        while True:
-            name = reader.take_atom().upper()
-            reader.expect_space()
-            items[name] = _take_status_value(reader, name)
-            if reader.closes():
-                return unchecked(cls, mailbox, items)
-
-
 _BARE_NAME: Final = re.compile(rb"[^\r\n\0\"(){}]++(?=\()")
 _LIST: Final = re.compile(rb" ++\(")
 
@@ -242,6 +176,19 @@ def _take_status_mailbox(reader: Reader) -> str:
     return read_name(name)
 
 
+def _check_status(items: Mapping[str, int | Raw], what: str) -> None:
+    for name, value in items.items():
+        check_atom(name, "a status item")
+        if not isinstance(value, Raw) and not 0 <= value <= MAX_64:
+            raise ValueError(f"a status item is from 0 to {MAX_64}")
+
+
+def _write_status(items: Mapping[str, int | Raw]) -> bytes:
+    values = (v.data if isinstance(v, Raw) else b"%d" % v for v in items.values())
+    words = zip((name.encode("ascii") for name in items), values, strict=True)
+    return b"(%b)" % b" ".join(map(b" ".join, words))
+
+
 #: RFC 3501 9, status-att-list, erratum 261; of 32 bits, and two of them from 1 on
 _STATUS_LEAST: Final = {
     "MESSAGES": 0, "RECENT": 0, "UNSEEN": 0, "UIDNEXT": 1, "UIDVALIDITY": 1,
@@ -249,13 +196,49 @@ _STATUS_LEAST: Final = {
 _IS_COUNT: Final = re.compile(rb"-?[0-9]{1,19}+(?=[ )])")
 
 
-def _take_status_value(reader: Reader, name: str) -> int | Raw:
-    least = _STATUS_LEAST.get(name)
-    if least is not None:
-        return reader.take_count(least=least)
-    if reader.finds(_IS_COUNT):
-        return reader.take_count(MAX_64)
-    return Raw.take(reader)
+def _take_status(reader: Reader) -> dict[str, int | Raw]:
+    reader.expect(b"(")
+    items: dict[str, int | Raw] = {}
+    if reader.accept(b")"):
+        return items
+    while not items or not reader.closes():
+        name = reader.take_atom().upper()
+        reader.expect_space()
+        least = _STATUS_LEAST.get(name)
+        if least is not None:
+            items[name] = reader.take_count(least=least)
+        elif reader.finds(_IS_COUNT):
+            items[name] = reader.take_count(MAX_64)
+        else:
+            items[name] = Raw.take(reader)
+    return items
+
+
+# fmt: off
+_OfStatus = Annotated[str, kinds.Kind(
+    kinds.check_mailbox, write_mailbox, _take_status_mailbox
+)]
+_StatusItems = Annotated[Mapping[str, int | Raw], kinds.Kind(
+    _check_status, _write_status, _take_status
+)]
+# fmt: on
+
+
+@dataclass(frozen=True, slots=True)
+class StatusData(Data):
+    """RFC 3501 7.2.4: how a mailbox stands that is not selected.
+
+    S: * STATUS blurdybloop (MESSAGES 231 UIDNEXT 44292)
+
+    *items* has a number by each name, or what an extension has there.
+    """
+
+    label = b"STATUS"
+    mailbox: _OfStatus
+    items: _StatusItems
+
+    def __getitem__(self, name: str) -> int | Raw:
+        return self.items[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +251,7 @@ class NamespaceEntry:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "prefix", check_name(self.prefix))
-        _check_delimiter(self.delimiter)
+        _check_delimiter(self.delimiter, "delimiter")
         for name, values in self.extensions:
             for text in (name, *values):
                 check_text(text, "an extension")
@@ -276,14 +259,13 @@ class NamespaceEntry:
                 raise ValueError("an extension of a namespace has a value")
 
     def write(self) -> list[Fragment]:
-        written: list[Fragment] = [b"(", write_string(write_name(self.prefix)), b" "]
-        written.append(_write_delimiter(self.delimiter))
+        entry: list[Token] = [
+            write_name(self.prefix),
+            "NIL" if self.delimiter is None else self.delimiter.encode("ascii"),
+        ]
         for name, values in self.extensions:
-            written += [b" ", write_string(name), b" ("]
-            for i, value in enumerate(values):
-                written += [b" " * bool(i), write_string(value)]
-            written.append(b")")
-        return [*written, b")"]
+            entry += [write_text(name), tuple(map(write_text, values))]
+        return write_tokens([tuple(entry)])
 
     @classmethod
     def take(cls, reader: Reader) -> Self:
