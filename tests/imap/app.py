@@ -162,7 +162,7 @@ class Desk:
                 self.no("wrong")
 
     def listed(self, pattern: str) -> None:
-        from mailproto.imap.grammar import matcher
+        from mailproto.imap.names import matcher
 
         matches = matcher(pattern, "/")
         for name in self.store.mailboxes:

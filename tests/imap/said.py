@@ -15,9 +15,9 @@ from mailproto.errors import MailError
 from mailproto.imap.codes import PLAIN
 from mailproto.imap.envelope import Address, Envelope
 from mailproto.imap.framer import ResponseReader, read_response
-from mailproto.imap.grammar import MAX_NUMBER
 from mailproto.imap.mailboxes import MAX_64, NamespaceEntry, Raw
 from mailproto.imap.quirks import Reader
+from mailproto.imap.sets import MAX_NUMBER
 from mailproto.imap.structure import BodyPart, Disposition, Multipart
 
 from .strategies import atoms, flags, moments, names, numbers, nz_numbers, texts

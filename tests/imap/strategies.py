@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from mailproto import imap
 from mailproto.imap import search
-from mailproto.imap.grammar import MAX_NUMBER
 from mailproto.imap.names import read_name
 from mailproto.imap.search import Key
+from mailproto.imap.sets import MAX_NUMBER
 from mailproto.imap.tokens import Token
 
 COMMANDS: list[type[imap.ImapCommand[Any]]] = [

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailproto.imap import Cursor, GrammarError, Literal, Section, Streamed
+from mailproto.imap import Cursor, GrammarError, Literal, Section, Streamed, dates
 from mailproto.imap import grammar as g
 from mailproto.imap.dates import read_date, read_date_time
 from mailproto.imap.items import Item
+from mailproto.imap.names import check_name
 from tests.imap.strategies import flags, items, moments, names, sections, texts
 
 
@@ -43,9 +44,9 @@ def test_strings(data: bytes) -> None:
 
 @given(names)
 def test_mailboxes(name: str) -> None:
-    checked = g.check_name(name)
+    checked = check_name(name)
     assert whole(g.inline([g.write_mailbox(checked)]), Cursor.take_mailbox) == checked
-    pattern = g.check_name(name + "*%")
+    pattern = check_name(name + "*%")
     wire = g.inline([g.write_list_mailbox(pattern)])
     assert whole(wire, Cursor.take_list_mailbox) == pattern
 
@@ -178,15 +179,15 @@ def test_system_flags_have_one_spelling() -> None:
 
 @given(moments)
 def test_moments(moment: datetime) -> None:
-    checked = g.check_date_time(moment)
-    again = whole(b'"%b"' % g.write_date_time(checked), Cursor.take_date_time)
+    checked = dates.check_date_time(moment)
+    again = whole(b'"%b"' % dates.write_date_time(checked), Cursor.take_date_time)
     assert again == checked
     assert again.utcoffset() == checked.utcoffset()
 
 
 @given(st.dates())
 def test_dates(day: date) -> None:
-    wire = g.write_date(day)
+    wire = dates.write_date(day)
     assert whole(wire, Cursor.take_date) == day
     assert whole(b'"%b"' % wire, Cursor.take_date) == day
     assert read_date(wire.upper()) == day
@@ -195,9 +196,9 @@ def test_dates(day: date) -> None:
 def test_moments_of_the_rfc() -> None:
     moment = read_date_time(b"17-Jul-1996 02:44:25 -0700")
     assert moment == datetime(1996, 7, 17, 9, 44, 25, tzinfo=UTC)
-    assert g.write_date_time(moment) == b"17-Jul-1996 02:44:25 -0700"
+    assert dates.write_date_time(moment) == b"17-Jul-1996 02:44:25 -0700"
     zone = timezone(-timedelta(minutes=30))
-    assert g.write_date_time(datetime(1, 2, 3, tzinfo=zone)) == (
+    assert dates.write_date_time(datetime(1, 2, 3, tzinfo=zone)) == (
         b" 3-Feb-0001 00:00:00 -0030"
     )
 

@@ -21,6 +21,7 @@ from mailproto.imap.codes import (
     Unseen,
 )
 from mailproto.imap.fetch import FetchData
+from mailproto.imap.mailboxes import ListData, LsubData, NamespaceData, StatusData
 from mailproto.imap.replies import Condition, LiteralBegins, Reply
 from mailproto.imap.responses import (
     Enabled,
@@ -28,12 +29,8 @@ from mailproto.imap.responses import (
     Expunged,
     FlagsData,
     IdData,
-    ListData,
-    LsubData,
-    NamespaceData,
     Recent,
     SearchData,
-    StatusData,
 )
 from mailproto.imap.results import Found, Selected
 

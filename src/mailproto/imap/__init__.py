@@ -5,8 +5,8 @@
 from . import kinds, search
 from .client import Client
 from .codes import (
-    AppendUid, BadCharset, Capabilities, Code, CopyUid, PermanentFlags, ResponseCode,
-    UidNext, UidValidity, Unseen,
+    AppendUid, BadCharset, Capabilities, Code, CopyUid, Data, PermanentFlags,
+    ResponseCode, UidNext, UidValidity, Unseen,
 )
 from .commands import (
     Append, Authenticate, Cancel, Capability, Change, Check, Close, Copy, Create,
@@ -17,25 +17,25 @@ from .commands import (
 from .envelope import Address, Envelope
 from .extensions import Done, Enable, Id, Idle, Move, Namespace, Unselect
 from .fetch import FetchData
-from .grammar import (
-    Cursor, GrammarError, Literal, Section, SequenceSet, Streamed, UidSet,
-)
+from .grammar import Cursor, GrammarError, Literal, Section, Streamed
 from .items import Item
-from .mailboxes import NamespaceEntry, Raw
+from .mailboxes import (
+    ListData, LsubData, NamespaceData, NamespaceEntry, Raw, StatusData,
+)
 from .quirks import Quirk
 from .replies import (
     Challenge, Condition, Continue, Greeting, LiteralBegins, Malformed, Reply,
     TaggedReply,
 )
 from .responses import (
-    Data, Enabled, Exists, Expunged, FlagsData, IdData, ListData, LsubData,
-    NamespaceData, Recent, SearchData, StatusData, UnknownData,
+    Enabled, Exists, Expunged, FlagsData, IdData, Recent, SearchData, UnknownData,
 )
 from .results import Found, Selected
 from .scripts import (
     Arrived, Folder, Incoming, Mark, Skipped, append, fetch_new, idle, log_in,
 )
 from .server import Server, Tagged
+from .sets import SequenceSet, UidSet
 from .state import Dialect, IMAP4REV1, Limits, State, Verdict
 from .structure import BodyPart, Disposition, Multipart, walk
 from .tokens import Parameter

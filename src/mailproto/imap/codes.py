@@ -21,7 +21,6 @@ from typing import Annotated, ClassVar, Final, Self
 from . import kinds
 from .grammar import (
     GrammarError,
-    UidSet,
     check_flag,
     inline,
     read_text,
@@ -30,6 +29,7 @@ from .grammar import (
 )
 from .kinds import Formed, unchecked
 from .quirks import Quirk, Reader
+from .sets import UidSet
 
 # RFC 3501 9, resp-text-code: an atom, and then anything but "]".  Atoms end at "]".
 _NAME: Final = re.compile(rb'[^\0-\x20()\[\]{%*"\\\x7f-\xff]++')

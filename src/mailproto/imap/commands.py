@@ -21,16 +21,9 @@ from .._login import Response as Response
 from .._login import read_auth, write_auth
 from . import kinds
 from .codes import AppendUid, Capabilities
-from .grammar import (
-    Cursor,
-    Fragment,
-    Literal,
-    Streamed,
-    check_date_time,
-    inline,
-    write_astring,
-    write_date_time,
-)
+from .dates import check_date_time, write_date_time
+from .grammar import Cursor, Fragment, Literal, Streamed, inline, write_astring
+from .mailboxes import ListData, LsubData, StatusData
 from .messages import Change as Change
 from .messages import Check as Check
 from .messages import Close as Close
@@ -40,7 +33,7 @@ from .messages import Fetch as Fetch
 from .messages import OnMessages as OnMessages
 from .messages import Search as Search
 from .messages import Store as Store
-from .responses import Condition, ListData, LsubData, Reply, StatusData
+from .replies import Condition, Reply
 from .results import Selected
 from .verbs import ImapCommand as ImapCommand
 from .verbs import Other as Other

@@ -10,11 +10,14 @@ from typing import Annotated, Any, Self
 
 from .._command import GoAhead
 from . import kinds
+from .codes import CopyUid, Data
 from .grammar import (
     Cursor,
 )
+from .mailboxes import NamespaceData
 from .messages import ToMailbox
-from .responses import CopyUid, Data, Enabled, IdData, NamespaceData, Reply
+from .replies import Reply
+from .responses import Enabled, IdData
 from .tokens import Id as Pairs
 from .tokens import check_id, take_id, write_id
 from .verbs import ImapCommand

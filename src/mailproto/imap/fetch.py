@@ -21,7 +21,6 @@ from .codes import Data, take_flags
 from .dates import check_date_time, read_date_time, write_date_time
 from .envelope import ENVELOPE, Envelope, read_envelope, take_envelope
 from .grammar import (
-    MAX_NUMBER,
     Fragment,
     GrammarError,
     Literal,
@@ -34,6 +33,7 @@ from .grammar import (
 )
 from .mailboxes import MAX_64, Raw
 from .quirks import Quirk, Reader
+from .sets import MAX_NUMBER
 from .structure import (
     Structure,
     read_structure,

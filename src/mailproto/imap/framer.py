@@ -27,22 +27,21 @@ from typing import Final, Protocol, TypeAlias
 from .._buffer import AHEAD, ReceiveBuffer
 from .._command import Chunk, Deviation
 from ..errors import LimitExceeded
+from .codes import Data
 from .fetch import FetchData, streamed_item
 from .grammar import GrammarError, Streamed, write_quoted
 from .lines import announced
 from .quick import PLAIN_SHAPE, Shape, shape_of
 from .quirks import Quirk, Reader
-from .responses import (
-    KINDS,
+from .replies import (
     Continue,
-    Data,
     LiteralBegins,
     Malformed,
     Reply,
     TaggedReply,
-    UnknownData,
     take_bare_code,
 )
+from .responses import KINDS, UnknownData
 
 Response: TypeAlias = Reply | TaggedReply | Continue | Data
 

@@ -19,17 +19,8 @@ from functools import lru_cache
 from typing import Final, NoReturn, Self, TypeAlias, TypeVar
 
 from .dates import DATE, DATE_TIME, date_of, moment_of
-from .dates import check_date_time as check_date_time
-from .dates import write_date as write_date
-from .dates import write_date_time as write_date_time
-from .names import check_name as check_name
-from .names import matcher as matcher
 from .names import read_name, write_name
-from .sets import FEW
-from .sets import MAX_NUMBER as MAX_NUMBER
-from .sets import NumberSet as NumberSet
-from .sets import SequenceSet as SequenceSet
-from .sets import UidSet as UidSet
+from .sets import FEW, MAX_NUMBER, NumberSet
 
 S = TypeVar("S", bound=NumberSet)
 T = TypeVar("T")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Self
 
-from .grammar import MAX_NUMBER, Cursor, Section
+from .grammar import Cursor, Section
+from .sets import MAX_NUMBER
 
 #: what a macro stands for; it may stand alone only
 MACROS: Final = {

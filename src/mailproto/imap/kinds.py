@@ -26,26 +26,21 @@ from datetime import date, datetime
 from functools import cache, partial
 from typing import Annotated, Any, ClassVar, NamedTuple, Self, TypeVar, get_type_hints
 
-from .dates import read_date
+from .dates import read_date, write_date
 from .grammar import (
     ATOM,
-    MAX_NUMBER,
     Cursor,
     Fragment,
-    NumberSet,
-    SequenceSet,
-    UidSet,
     check_atom,
     check_flag,
-    check_name,
     check_text,
     write_astring,
-    write_date,
     write_flags,
     write_list_mailbox,
     write_mailbox,
 )
-from .names import read_name
+from .names import check_name, read_name
+from .sets import MAX_NUMBER, NumberSet, SequenceSet, UidSet
 from .tokens import Parameter, take_parameters, write_parameters
 
 K = TypeVar("K")

@@ -21,7 +21,6 @@ from .grammar import (
     GrammarError,
     check_atom,
     check_flag,
-    check_name,
     check_text,
     read_text,
     write_mailbox,
@@ -31,7 +30,7 @@ from .grammar import (
 )
 from .kinds import unchecked
 from .lines import check_raw
-from .names import read_name, write_name
+from .names import check_name, read_name, write_name
 from .quirks import Quirk, Reader
 from .tokens import Token, take_token, write_tokens
 

@@ -14,15 +14,9 @@ from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
 
 from .._command import Chunk
 from . import kinds
+from .codes import CopyUid
 from .fetch import FetchData
-from .grammar import (
-    Cursor,
-    Fragment,
-    SequenceSet,
-    UidSet,
-    check_flag,
-    write_flags,
-)
+from .grammar import Cursor, Fragment, check_flag, write_flags
 from .items import (
     PLAIN_ITEMS,
     Item,
@@ -32,11 +26,14 @@ from .items import (
     take_items,
     write_items,
 )
-from .responses import CopyUid, Expunged, LiteralBegins, Reply, SearchData
+from .kinds import unchecked
+from .replies import LiteralBegins, Reply
+from .responses import Expunged, SearchData
 from .results import Found, whole
 from .search import LEAVES, Key, Leaf, check_keys, read_keys, write_keys
+from .sets import SequenceSet, UidSet
 from .tokens import Parameter
-from .verbs import ImapCommand, unchecked
+from .verbs import ImapCommand
 
 R = TypeVar("R")
 

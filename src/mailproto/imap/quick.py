@@ -20,28 +20,22 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from .codes import PLAIN
-from .fetch import COUNTED, FetchData, kind_of
-from .grammar import ATOM, few_flags
-from .names import read_name
-from .responses import (
+from .codes import (
+    PLAIN,
     Capabilities,
     Code,
-    Condition,
     Data,
-    Exists,
-    Expunged,
-    FlagsData,
-    ListData,
-    Recent,
-    Reply,
     ResponseCode,
-    StatusData,
-    TaggedReply,
     UidNext,
     UidValidity,
     Unseen,
 )
+from .fetch import COUNTED, FetchData, kind_of
+from .grammar import ATOM, few_flags
+from .mailboxes import ListData, StatusData
+from .names import read_name
+from .replies import Condition, Reply, TaggedReply
+from .responses import Exists, Expunged, FlagsData, Recent
 
 _CODE: Final = rb"(?:\[([A-Z-]++)(?: ([1-9][0-9]{0,8}+))?+\] )?+"
 _TEXT: Final = _CODE + rb"([ -Z\\-~][ -~]*+)"

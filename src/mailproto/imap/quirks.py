@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final
 
-from .grammar import MAX_NUMBER, Cursor, Streamed, read_text
+from .grammar import Cursor, Streamed, read_text
+from .sets import MAX_NUMBER
 
 
 class Quirk(Enum):

@@ -15,8 +15,8 @@ from typing import Final, Self
 from .. import sasl
 from .codes import ResponseCode, take_code
 from .grammar import GrammarError, check_text, read_text, write_text
+from .kinds import unchecked
 from .quirks import Quirk, Reader
-from .verbs import unchecked
 
 _CONDITION: Final = re.compile(rb"(?i:OK|NO|BAD|BYE|PREAUTH)(?=[ \t]|\Z)")
 _CONTROL: Final = re.compile("[\r\n\0]")

@@ -6,7 +6,7 @@
     * X-FOO (bar)                      UnknownData
 
 Status responses stand in ``replies``, their codes in ``codes``, and what is told of
-mailboxes that need not be selected in ``mailboxes``; all of them can be had here.
+mailboxes that need not be selected in ``mailboxes``.
 
 A class of data reads what stands behind its label; to add one is to write it and to
 name it in ``KINDS``.  ``write`` gives the line, CRLF and literals included.
@@ -20,41 +20,14 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final, Self
 
 from . import kinds
-from .codes import AppendUid as AppendUid
-from .codes import BadCharset as BadCharset
-from .codes import Capabilities as Capabilities
-from .codes import Code as Code
-from .codes import CopyUid as CopyUid
-from .codes import Data as Data
-from .codes import OddFlags
-from .codes import PermanentFlags as PermanentFlags
-from .codes import ResponseCode as ResponseCode
-from .codes import UidNext as UidNext
-from .codes import UidValidity as UidValidity
-from .codes import Unseen as Unseen
-from .grammar import (
-    MAX_NUMBER,
-    check_text,
-)
+from .codes import Capabilities, Data, OddFlags
+from .grammar import check_text
 from .kinds import check_number, unchecked
 from .lines import check_raw
-from .mailboxes import MAX_64 as MAX_64
-from .mailboxes import ListData as ListData
-from .mailboxes import LsubData as LsubData
-from .mailboxes import NamespaceData as NamespaceData
-from .mailboxes import NamespaceEntry as NamespaceEntry
-from .mailboxes import Raw as Raw
-from .mailboxes import StatusData as StatusData
+from .mailboxes import MAX_64, ListData, LsubData, NamespaceData, StatusData
 from .quirks import Quirk, Reader
-from .replies import Challenge as Challenge
-from .replies import Condition as Condition
-from .replies import Continue as Continue
-from .replies import Greeting as Greeting
-from .replies import LiteralBegins as LiteralBegins
-from .replies import Malformed as Malformed
-from .replies import Reply as Reply
-from .replies import TaggedReply as TaggedReply
-from .replies import take_bare_code as take_bare_code
+from .replies import Condition
+from .sets import MAX_NUMBER
 from .tokens import Id, write_id
 
 

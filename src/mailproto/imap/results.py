@@ -7,20 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 from .._command import Chunk, Command, Deviation
+from .codes import PermanentFlags, ResponseCode, UidNext, UidValidity, Unseen
 from .fetch import FetchData, Items
-from .grammar import SequenceSet, Streamed, UidSet
-from .responses import (
-    Exists,
-    FlagsData,
-    LiteralBegins,
-    PermanentFlags,
-    Recent,
-    Reply,
-    ResponseCode,
-    UidNext,
-    UidValidity,
-    Unseen,
-)
+from .grammar import Streamed
+from .replies import LiteralBegins, Reply
+from .responses import Exists, FlagsData, Recent
+from .sets import SequenceSet, UidSet
 
 
 @dataclass(frozen=True, slots=True)

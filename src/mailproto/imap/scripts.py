@@ -39,8 +39,9 @@ from .commands import (
 )
 from .extensions import Done, Idle
 from .fetch import FetchData
-from .grammar import Streamed, UidSet
+from .grammar import Streamed
 from .replies import LiteralBegins, Reply
+from .sets import UidSet
 from .state import State
 
 # RFC 2177 3: "at least every 29 minutes".  Whoever sits behind a NAT wants less.

@@ -1,8 +1,8 @@
 """The keys of SEARCH, a tree of values (RFC 3501 6.4.4).
 
 >>> key = SEEN & ~From("Smith") | Since(date(1994, 2, 1))
->>> joined(key.write())
-[b'OR (SEEN NOT FROM Smith) SINCE 1-Feb-1994']
+>>> inline(key.write())
+b'OR (SEEN NOT FROM Smith) SINCE 1-Feb-1994'
 
 Trees are read and written without recursion, and none is deeper than MAX_DEPTH.
 
@@ -32,13 +32,12 @@ from .grammar import (
     Cursor,
     Fragment,
     GrammarError,
-    SequenceSet,
     check_atom,
     inline,
     write_astring,
 )
-from .grammar import joined as joined
 from .kinds import Formed
+from .sets import SequenceSet
 from .tokens import MAX_DEPTH, Token, check_tokens, write_tokens
 
 _word = re.compile(rb"[A-Za-z][%b]*+" % ATOM)

@@ -11,12 +11,12 @@ from .._connection import PAUSED, Security, ServerConnection, Signal
 from ..errors import LimitExceeded, LocalProtocolError, RemoteProtocolError
 from . import commands as c
 from . import extensions as x
-from .codes import Capabilities, Code
+from .codes import Capabilities, Code, Data
 from .fetch import FetchData
 from .grammar import Cursor
 from .intake import Announced, Intake, announced, split_tag
 from .replies import Challenge, Condition, Continue, Greeting, Reply, TaggedReply
-from .responses import Data, Exists, Expunged
+from .responses import Exists, Expunged
 from .sending import Sending
 from .state import (
     BEFORE_TLS,

@@ -57,9 +57,9 @@ from .. import _connection
 from . import commands as c
 from . import extensions as x
 from .codes import Capabilities, Code
-from .grammar import NumberSet
 from .replies import Condition, Reply
 from .search import Messages
+from .sets import NumberSet
 
 
 class State(Enum):

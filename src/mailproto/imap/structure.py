@@ -21,15 +21,10 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from .envelope import Envelope, take_envelope
-from .grammar import (
-    MAX_NUMBER,
-    Fragment,
-    check_text,
-    write_nstring,
-    write_string,
-)
+from .grammar import Fragment, check_text, write_nstring, write_string
 from .lines import check_raw
 from .quirks import Quirk, Reader
+from .sets import MAX_NUMBER
 from .tokens import MAX_DEPTH, take_token
 
 #: in their order; a name may be there twice, and case is as it came

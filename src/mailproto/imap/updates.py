@@ -20,8 +20,8 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 from .fetch import FetchData
-from .grammar import MAX_NUMBER, SequenceSet, UidSet
 from .responses import Exists, Expunged
+from .sets import MAX_NUMBER, SequenceSet, UidSet
 
 Update: TypeAlias = Exists | Expunged | FetchData
 

@@ -19,7 +19,6 @@ from .grammar import (
     joined,
 )
 from .kinds import Formed
-from .kinds import unchecked as unchecked
 from .tokens import Token, check_tokens, take_tokens, write_tokens
 
 R = TypeVar("R")
