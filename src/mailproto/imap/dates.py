@@ -9,7 +9,7 @@ from typing import Final
 
 #: ``17-Jul-1996 02:44:25 -0700``; its groups are what ``moment_of`` takes
 DATE_TIME: Final = (
-    rb"([ 0-9][0-9]-[A-Za-z]{3}-[0-9]{4}) "
+    rb"([ 0-9][0-9])(-[A-Za-z]{3}-[0-9]{4}) "
     rb"((?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}) ([+-][0-9]{2}[0-5][0-9])"
 )
 #: ``1-Feb-1994``; its groups are what ``date_of`` takes
@@ -32,15 +32,15 @@ def _month(name: bytes) -> int:
     return month
 
 
-@lru_cache(maxsize=1024)
-def _day(text: bytes) -> str:
-    """The day of a date-time, as ISO 8601 has it: mail comes by the day."""
-    day, month, year = text.split(b"-")
-    return f"{int(year):04}-{_month(month):02}-{int(day):02}T"
+@lru_cache(maxsize=512)
+def _begin(month: bytes) -> bytes:
+    """``-Jul-1996`` as ISO 8601 has it, ``1996-07-``."""
+    return b"%b-%02d-" % (month[5:], _month(month[1:4]))
 
 
-def moment_of(day: bytes, time: bytes, zone: bytes) -> datetime:
-    return datetime.fromisoformat(_day(day) + (time + zone).decode("ascii"))
+def moment_of(day: bytes, month: bytes, time: bytes, zone: bytes) -> datetime:
+    text = b"%b%bT%b%b" % (_begin(month), day.replace(b" ", b"0"), time, zone)
+    return datetime.fromisoformat(text.decode("ascii"))
 
 
 def read_date_time(text: bytes) -> datetime:

@@ -19,7 +19,7 @@ import re
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from itertools import count
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from .grammar import Fragment, check_text, write_nstring
 from .quirks import Quirk, Reader
@@ -144,7 +144,15 @@ def _take_address(reader: Reader) -> Address:
 
 # Which piece is which, of the text split at its quotes; -1, the last, is None.
 _Person: TypeAlias = tuple[int, int, int, int]
-_Plan: TypeAlias = tuple[int, int, int, list[tuple[_Person, ...]], int, int]
+
+
+class _Plan(NamedTuple):
+    size: int  # how many pieces there are
+    singles: tuple[int, int, int, int]  # date, subject, in-reply-to, message-id
+    lists: list[tuple[_Person, ...]]
+    #: where From is, Sender, and Reply-To, if they look the same
+    twins: list[slice] | None
+
 
 # A shape has `"` where a string is: ("" "" (("" NIL "" "")) ...
 _STRING: Final = r'(?:"|NIL)'
@@ -168,19 +176,22 @@ def read_envelope(data: bytes) -> Envelope:
     pieces: list[Any] = text.split('"')
     shape = '"'.join(pieces[::2])
     plan = _few_plans(shape) if len(shape) < _MAX_SHAPE else _plan(shape)
-    size, date, subject, lists, in_reply_to, message_id = plan
+    size, (date, subject, in_reply_to, message_id), lists, twins = plan
     if len(pieces) != size or "\\" in text or "\0" in text or "\n" in text:
         raise ValueError("this is for the grammar")
     if marked:
         pieces = [text if text.isascii() else _unmark(text) for text in pieces]
     pieces.append(None)
-    from_, sender, reply_to, to, cc, bcc = [
+    if twins and pieces[twins[0]] == pieces[twins[1]] == pieces[twins[2]]:
+        lists = lists[2:]  # two of three, the server has filled them in
+    *senders, to, cc, bcc = [
         tuple([
             Address(pieces[a], pieces[b], pieces[c], pieces[d])
             for a, b, c, d in people
-        ])
+        ]) if people else ()
         for people in lists
     ]  # fmt: skip
+    from_, sender, reply_to = senders if len(senders) == 3 else senders * 3
     return Envelope(
         pieces[date], pieces[subject], from_, sender, reply_to, to, cc, bcc,
         pieces[in_reply_to], pieces[message_id],
@@ -201,7 +212,12 @@ def _plan(shape: str) -> _Plan:
         for field in found.groups()
     ]
     people = [tuple(zip(*[iter(words)] * 4, strict=False)) for words in lists]
-    return next(place), date, subject, people, in_reply_to, message_id
+    twins = None
+    if found[3] == found[4] == found[5] and '"' in found[3]:
+        strings = [[at for at in words if at > 0] for words in lists[:3]]
+        twins = [slice(ats[0], ats[-1] + 1) for ats in strings]
+    singles = date, subject, in_reply_to, message_id
+    return _Plan(next(place), singles, people, twins)
 
 
 _few_plans: Final = lru_cache(maxsize=2048)(_plan)
