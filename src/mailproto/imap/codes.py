@@ -6,7 +6,7 @@
     A001 NO [AUTHENTICATIONFAILED] Try again               RFC 5530 3
 
 A code that carries something has a class; to add one, write the class and name it in
-``_KINDS``.  One that says all by its name is a ``Code``; so is any that is not known,
+``_BY_NAME``.  One that says all by its name is a ``Code``; so is any that is not known,
 and it keeps what it carries as it came.
 """
 
@@ -69,9 +69,7 @@ class Code(ResponseCode):
     text: str | None = None
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name.encode("ascii", "replace")) or (
-            not self.name.isascii()
-        ):
+        if not self.name.isascii() or not _NAME.fullmatch(self.name.encode("ascii")):
             raise ValueError("the name of a response code is an atom")
         if self.name.upper() in PLAIN:
             object.__setattr__(self, "name", self.name.upper())
@@ -348,47 +346,37 @@ def take_capabilities(reader: Reader) -> tuple[str, ...]:
     return tuple(words)
 
 
-_KINDS: Final[tuple[type[ResponseCode], ...]] = (
-    AppendUid, BadCharset, Capabilities, CopyUid, PermanentFlags, UidNext, UidValidity,
-    Unseen,
-)  # fmt: skip
-_BY_NAME: Final = {kind.name: kind for kind in _KINDS}
+_BY_NAME: Final[dict[str, type[ResponseCode]]] = {
+    kind.name: kind
+    for kind in (
+        AppendUid, BadCharset, Capabilities, CopyUid, PermanentFlags, UidNext,
+        UidValidity, Unseen,
+    )
+}  # fmt: skip
 
 
 def take_code(reader: Reader) -> ResponseCode | None:
     """A code in its brackets, if this is one; else nothing is taken."""
     start = reader.at
-    if reader.peek() != b"[":
+    if not reader.accept(b"["):
         return None
-    try:
-        code = _take_known(reader)
-        return _take_other(reader) if code is None else code
-    except GrammarError:
-        reader.at = start
-        reader.tolerate(Quirk.NOT_A_CODE)
-        return None
-
-
-def _take_known(reader: Reader) -> ResponseCode | None:
-    """A code that has a class, if what it carries is as it should be."""
-    start = reader.at
-    reader.at += 1
-    kind = _BY_NAME.get(reader.take(_NAME, "a response code").decode("ascii").upper())
-    if kind is not None:
+    found = _NAME.match(reader.data, reader.at)
+    kind = _BY_NAME.get(found[0].decode("ascii").upper()) if found else None
+    if found and kind is not None:
+        reader.at = found.end()
         try:
             code = reader.made(lambda: kind.read_code(reader), start)
             reader.expect(b"]")
             return code
         except GrammarError:
-            pass
-    reader.at = start
-    return None
-
-
-def _take_other(reader: Reader) -> ResponseCode:
-    reader.expect(b"[")
-    code = Code.read_code(reader)
-    if code.name.upper() in _BY_NAME or (code.name in PLAIN and code.text is not None):
-        reader.tolerate(Quirk.CODE_DATA)
-    reader.expect(b"]")
-    return code
+            reader.at = start + 1
+    try:
+        other = Code.read_code(reader)
+        if kind is not None or (other.name in PLAIN and other.text is not None):
+            reader.tolerate(Quirk.CODE_DATA)
+        reader.expect(b"]")
+        return other
+    except GrammarError:
+        reader.at = start
+        reader.tolerate(Quirk.NOT_A_CODE)
+        return None

@@ -343,8 +343,7 @@ class Status(ImapCommand[StatusData]):
     items: kinds.AtomList
 
     def __init__(self, mailbox: str, *items: str) -> None:
-        object.__setattr__(self, "mailbox", mailbox)
-        object.__setattr__(self, "items", items)
+        kinds.hold(self, mailbox, items)
         self.__post_init__()
 
     def claims(self, event: object) -> bool:

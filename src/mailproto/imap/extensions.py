@@ -159,7 +159,7 @@ class Enable(ImapCommand[Enabled]):
     capabilities: kinds.Atoms
 
     def __init__(self, *capabilities: str) -> None:
-        object.__setattr__(self, "capabilities", capabilities)
+        kinds.hold(self, capabilities)
         self.__post_init__()
 
     def result(self, answer: Reply, parts: list[Any]) -> Enabled:

@@ -364,6 +364,13 @@ class Cursor:
             self.fail(f"{octets!r} is expected")
         self.at += len(octets)
 
+    def closes(self) -> bool:
+        """Go on behind a ``)``, or behind the space before one more word."""
+        if self.accept(b")"):
+            return True
+        self.expect_space()
+        return False
+
     def expect_end(self) -> None:
         if self.at != self.end:
             self.fail("nothing more is expected")
@@ -496,6 +503,12 @@ class Cursor:
         """An astring, as text."""
         return read_text(self.take_astring())
 
+    def take_string_text(self) -> str:
+        return read_text(self.take_string())
+
+    def take_nstring_text(self) -> str | None:
+        return None if self.accept_nil() else read_text(self.take_string())
+
     # -- what has a meaning
 
     def take_mailbox(self) -> str:
@@ -550,7 +563,6 @@ class Cursor:
     def _take_fields(self) -> tuple[str, ...]:
         self.expect(b"(")
         names = [self.take_text()]
-        while self.accept(b" "):
+        while not self.closes():
             names.append(self.take_text())
-        self.expect(b")")
         return tuple(names)

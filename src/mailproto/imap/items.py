@@ -123,9 +123,8 @@ def take_items(cursor: Cursor) -> tuple[Item, ...]:
     if not cursor.accept(b"("):
         return (_take_item(cursor),)
     items = [_take_item(cursor)]
-    while cursor.accept(b" "):
+    while not cursor.closes():
         items.append(_take_item(cursor))
-    cursor.expect(b")")
     if any(item.name in MACROS for item in items):
         cursor.at = start
         cursor.fail("a macro stands alone, without parentheses")

@@ -108,9 +108,14 @@ _setters: Any = cache(_find_setters)
 def unchecked(kind: type[K], *values: object) -> K:
     """A *kind* with those fields, all of them, which have been checked by reading."""
     made = kind.__new__(kind)
-    for setter, value in zip(_setters(kind), values, strict=True):
-        setter(made, value)
+    hold(made, *values)
     return made
+
+
+def hold(made: object, *values: object) -> None:
+    """Set the fields of a frozen value, all of them."""
+    for setter, value in zip(_setters(type(made)), values, strict=True):
+        setter(made, value)
 
 
 class Formed:

@@ -142,9 +142,7 @@ class Search(ImapCommand[Found]):
     def __init__(
         self, *keys: Key, charset: str | None = None, uid: bool = False
     ) -> None:
-        object.__setattr__(self, "keys", keys)
-        object.__setattr__(self, "charset", check_keys(keys, charset))
-        object.__setattr__(self, "uid", uid)
+        kinds.hold(self, keys, check_keys(keys, charset), uid)
 
     @property
     def by_uid(self) -> bool:
@@ -215,9 +213,7 @@ class Fetch(_Asking):
         *items: Item | str,
         modifiers: tuple[Parameter, ...] = (),
     ) -> None:
-        object.__setattr__(self, "messages", messages)
-        object.__setattr__(self, "items", items)
-        object.__setattr__(self, "modifiers", modifiers)
+        kinds.hold(self, messages, items, modifiers)
         self.__post_init__()
 
     def claims(self, event: object) -> bool:

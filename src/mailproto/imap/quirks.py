@@ -235,11 +235,6 @@ class Reader(Cursor):
             return word[0]
         return self.take_literal()
 
-    def take_nstring_text(self) -> str | None:
-        """An nstring, as text."""
-        data = self.take_nstring()
-        return None if data is None else read_text(data)
-
     def take_string_text(self) -> str:
         """A string, as text; NIL is tolerated, and is an empty one."""
         if self.accept_nil():

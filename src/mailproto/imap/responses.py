@@ -28,7 +28,7 @@ from .mailboxes import MAX_64, ListData, LsubData, NamespaceData, StatusData
 from .quirks import Quirk, Reader
 from .replies import Condition
 from .sets import MAX_NUMBER
-from .tokens import Id, write_id
+from .tokens import Id, take_id, write_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,20 +158,7 @@ def _check_fields(fields: Id | None, what: str) -> None:
         check_text(value or "", "the value of a field")
 
 
-def _take_fields(reader: Reader) -> Id | None:
-    if reader.accept_nil():
-        return None
-    reader.expect(b"(")
-    fields: list[tuple[str, str | None]] = []
-    if not reader.accept(b")"):
-        while not fields or not reader.closes():
-            name = reader.take_string_text()
-            reader.expect_space()
-            fields.append((name, reader.take_nstring_text()))
-    return tuple(fields)
-
-
-_Fields = Annotated[Id | None, kinds.Kind(_check_fields, write_id, _take_fields)]
+_Fields = Annotated[Id | None, kinds.Kind(_check_fields, write_id, take_id)]
 
 
 @dataclass(frozen=True, slots=True)

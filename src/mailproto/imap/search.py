@@ -106,8 +106,7 @@ class _OfKeys(Key):
         depth = max([key.depth for key in keys])
         if depth >= MAX_DEPTH:
             raise ValueError(f"search keys are nested more than {MAX_DEPTH} deep")
-        object.__setattr__(self, "keys", keys)
-        object.__setattr__(self, "depth", depth + 1)
+        kinds.hold(self, keys, depth + 1)
 
     def parts(self) -> Sequence[Fragment | Key]:
         spaced = [part for key in self.keys for part in (b" ", key)]
@@ -365,8 +364,7 @@ class Other(Key):
         if not name[0].isalpha():
             raise ValueError("the name of a search key begins with a letter")
         check_tokens(tokens)
-        object.__setattr__(self, "name", name.upper())
-        object.__setattr__(self, "tokens", tokens)
+        kinds.hold(self, name.upper(), tokens)
 
     def parts(self) -> Sequence[Fragment | Key]:
         return write_tokens((self.name, *self.tokens))

@@ -19,7 +19,6 @@ from .grammar import (
     Literal,
     check_atom,
     check_text,
-    read_text,
     write_string,
     write_text,
 )
@@ -168,9 +167,8 @@ def take_parameters(cursor: Cursor) -> tuple[Parameter, ...]:
             cursor.expect_space()
             value = take_token(cursor)
         parameters.append(cursor.made(lambda: Parameter(name, value), start))  # noqa: B023
-        if cursor.accept(b")"):
+        if cursor.closes():
             return tuple(parameters)
-        cursor.expect_space()
 
 
 # -- what ID tells, of a client as of a server (RFC 2971 3.3) ------------------------
@@ -220,11 +218,9 @@ def take_id(cursor: Cursor) -> Id | None:
         return None
     cursor.expect(b"(")
     fields: list[tuple[str, str | None]] = []
-    while not cursor.accept(b")"):
-        if fields:
+    if not cursor.accept(b")"):
+        while not fields or not cursor.closes():
+            name = cursor.take_string_text()
             cursor.expect_space()
-        name = read_text(cursor.take_string())
-        cursor.expect_space()
-        value = cursor.take_nstring()
-        fields.append((name, None if value is None else read_text(value)))
+            fields.append((name, cursor.take_nstring_text()))
     return tuple(fields)

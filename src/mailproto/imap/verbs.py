@@ -18,7 +18,7 @@ from .grammar import (
     inline,
     joined,
 )
-from .kinds import Formed
+from .kinds import Formed, hold
 from .tokens import Token, check_tokens, take_tokens, write_tokens
 
 R = TypeVar("R")
@@ -124,8 +124,7 @@ class Other(ImapCommand[list[Any]]):
     def __init__(self, name: str, *tokens: Token) -> None:
         check_atom(name, "a verb")
         check_tokens(tokens)
-        object.__setattr__(self, "name", name.upper())
-        object.__setattr__(self, "tokens", tokens)
+        hold(self, name.upper(), tokens)
 
     def write(self) -> list[Fragment]:
         arguments = write_tokens(self.tokens)
