@@ -73,12 +73,7 @@ class Noop(ImapCommand[Reply]):
 
 @dataclass(frozen=True, slots=True)
 class Logout(ImapCommand[Reply]):
-    """RFC 3501 6.1.3: the end.
-
-    C: A023 LOGOUT
-    S: * BYE IMAP4rev1 Server logging out
-    S: A023 OK LOGOUT completed
-    """
+    """RFC 3501 6.1.3: the end, ``LOGOUT``; the server says BYE before its OK."""
 
     verb = b"LOGOUT"
 
@@ -91,12 +86,7 @@ class Logout(ImapCommand[Reply]):
 
 @dataclass(frozen=True, slots=True)
 class StartTls(ImapCommand[Reply]):
-    """RFC 3501 6.2.1: from the answer on, TLS.
-
-    C: a002 STARTTLS
-    S: a002 OK Begin TLS negotiation now
-    (TLS negotiation, further commands are under TLS layer)
-    """
+    """RFC 3501 6.2.1: from the answer on, TLS, ``STARTTLS``."""
 
     verb = b"STARTTLS"
     extension = "STARTTLS"
@@ -154,10 +144,7 @@ class Authenticate(ImapCommand[Reply]):
 
 @dataclass(frozen=True, slots=True)
 class Login(ImapCommand[Reply]):
-    """RFC 3501 6.2.3: a log-in that sends the password as it is.
-
-    C: a001 LOGIN SMITH SESAME
-    S: a001 OK LOGIN completed
+    """RFC 3501 6.2.3: a log-in that sends the password as it is, ``LOGIN joe secret``.
 
     Both are UTF-8; octets that are not are kept as surrogate escapes (PEP 383).
     """
@@ -218,12 +205,7 @@ class Select(_Selecting):
 
 
 class Examine(_Selecting):
-    """RFC 3501 6.3.2: the same, and nothing in it can be changed.
-
-    C: A932 EXAMINE blurdybloop
-    S: * 17 EXISTS
-    S: A932 OK [READ-ONLY] EXAMINE completed
-    """
+    """RFC 3501 6.3.2: the same, and nothing in it can be changed, ``EXAMINE foo``."""
 
     __slots__ = ()
     verb = b"EXAMINE"
@@ -233,22 +215,14 @@ class Examine(_Selecting):
 
 
 class Create(_WithParameters[Reply]):
-    """RFC 3501 6.3.3: a new mailbox, and those above it if need be.
-
-    C: A003 CREATE owatagusiam/
-    S: A003 OK CREATE completed
-    """
+    """RFC 3501 6.3.3: a new mailbox, and those above it if need be, ``CREATE a/b``."""
 
     __slots__ = ()
     verb = b"CREATE"
 
 
 class Delete(_OnMailbox):
-    """RFC 3501 6.3.4: a mailbox goes, with its messages; those below it stay.
-
-    C: A683 DELETE blurdybloop
-    S: A683 OK DELETE completed
-    """
+    """RFC 3501 6.3.4: a mailbox goes, ``DELETE foo``; those below it stay."""
 
     __slots__ = ()
     verb = b"DELETE"
@@ -256,10 +230,9 @@ class Delete(_OnMailbox):
 
 @dataclass(frozen=True, slots=True)
 class Rename(ImapCommand[Reply]):
-    """RFC 3501 6.3.5: a mailbox is called *to*; INBOX is emptied into it instead.
+    """RFC 3501 6.3.5: a mailbox is called *to*, ``RENAME foo bar``.
 
-    C: A683 RENAME blurdybloop sarasoop
-    S: A683 OK RENAME completed
+    INBOX stays: its messages are moved there.
     """
 
     verb = b"RENAME"
@@ -268,22 +241,14 @@ class Rename(ImapCommand[Reply]):
 
 
 class Subscribe(_OnMailbox):
-    """RFC 3501 6.3.6: LSUB is to list that mailbox.
-
-    C: A002 SUBSCRIBE #news.comp.mail.mime
-    S: A002 OK SUBSCRIBE completed
-    """
+    """RFC 3501 6.3.6: LSUB is to list that mailbox, ``SUBSCRIBE #news.comp``."""
 
     __slots__ = ()
     verb = b"SUBSCRIBE"
 
 
 class Unsubscribe(_OnMailbox):
-    """RFC 3501 6.3.7: LSUB is not to list it any more.
-
-    C: A002 UNSUBSCRIBE #news.comp.mail.mime
-    S: A002 OK UNSUBSCRIBE completed
-    """
+    """RFC 3501 6.3.7: LSUB is not to list it any more, ``UNSUBSCRIBE #news.comp``."""
 
     __slots__ = ()
     verb = b"UNSUBSCRIBE"

@@ -80,11 +80,7 @@ class Namespace(ImapCommand[NamespaceData]):
 
 @dataclass(frozen=True, slots=True)
 class Unselect(ImapCommand[Reply]):
-    """RFC 3691 2: CLOSE, and nothing is expunged.
-
-    C: A341 UNSELECT
-    S: A341 OK Unselect completed
-    """
+    """RFC 3691 2: the mailbox is left, and nothing is expunged, ``UNSELECT``."""
 
     verb = b"UNSELECT"
     extension = "UNSELECT"

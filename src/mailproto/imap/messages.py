@@ -57,22 +57,14 @@ class OnMessages(ImapCommand[R]):
 
 @dataclass(frozen=True, slots=True)
 class Check(ImapCommand[Reply]):
-    """RFC 3501 6.4.1: the server may tidy up.
-
-    C: FXXZ CHECK
-    S: FXXZ OK CHECK Completed
-    """
+    """RFC 3501 6.4.1: the server may tidy up, ``CHECK``."""
 
     verb = b"CHECK"
 
 
 @dataclass(frozen=True, slots=True)
 class Close(ImapCommand[Reply]):
-    """RFC 3501 6.4.2: what is \\Deleted goes, and no mailbox is selected any more.
-
-    C: A341 CLOSE
-    S: A341 OK CLOSE completed
-    """
+    """RFC 3501 6.4.2: what is \\Deleted goes, and the mailbox is left, ``CLOSE``."""
 
     verb = b"CLOSE"
 
