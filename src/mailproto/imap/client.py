@@ -211,12 +211,9 @@ class Client(ClientConnection[Event]):
 
     def _keeps_others_out(self, command: Any) -> bool:
         """Whether nobody can say what could be sent behind *command*."""
-        match command:
-            case c.StartTls() | c.Authenticate():
-                return True
-            case x.Idle():
-                return not self._done
-        return False
+        if isinstance(command, x.Idle):
+            return not self._done
+        return isinstance(command, (c.StartTls, c.Authenticate))
 
     def _binary_refused(self, command: c.ImapCommand[Any]) -> bool:
         offered = self._ahead.offered or ()
@@ -357,16 +354,17 @@ class Client(ClientConnection[Event]):
             ):
                 (tag, reply), self._due = self._due, None
                 return self._complete(tag, reply)
-            response = self._reader.read(self._in)
+            response: Any = self._reader.read(self._in)
             if response is None:
                 return None
-            unclear = self._unclear
-            if type(response) in _TOLD and self.trace is None and not unclear.events:
-                state = self._now.state
-                if state is _SELECTED or state is _AUTHENTICATED:
+            unclear, state = self._unclear, self._now.state
+            known = state is _SELECTED or state is _AUTHENTICATED
+            if known and self.trace is None and not unclear.events:
+                kind = type(response)
+                if kind in _TOLD or (kind is Reply and _says_nothing(response)):
                     return response
             event = self._understand(response)
-            if unclear or (
+            if unclear.events or (
                 type(event) is LiteralBegins and unclear.begins(event, self._commands())
             ):
                 self._events += unclear.take(event)
@@ -384,12 +382,11 @@ class Client(ClientConnection[Event]):
             if line is not None:
                 self._heard(line)
         kind = type(response)
-        if kind is Deviation or kind is Chunk:
-            return response
         if kind is Malformed:
             self._check_malformed(response)
+        if kind is Malformed or kind is Deviation or kind is Chunk:
             return response
-        if self._now.state is State.GREETING:
+        if self._now.state is _GREETING:
             return self._read_greeting(response)
         if kind is TaggedReply:
             return self._read_answer(response.tag, response.reply)
@@ -403,9 +400,8 @@ class Client(ClientConnection[Event]):
         tag = raw[:100].partition(b" ")[0].rstrip(b"\r\n").decode("ascii", "replace")
         begun = self.state is State.GREETING or tag in self._in_flight
         if begun or raw.startswith(b"+"):
-            raise RemoteProtocolError(
-                f"not a response: {quote(raw)}"
-            ) from response.error
+            what = f"not a response: {quote(raw)}"
+            raise RemoteProtocolError(what) from response.error
 
     def _read_greeting(self, response: Any) -> Event:
         if not isinstance(response, Reply) or response.condition not in _GREETINGS:
@@ -432,7 +428,7 @@ class Client(ClientConnection[Event]):
 
     def _read_untagged(self, response: Any, kind: type[Any]) -> Event | None:
         if kind is Reply:
-            if response.condition is Condition.BYE:
+            if response.condition is _BYE:
                 return self._close(response, response)
             if response.code is not None:
                 self._learn(response.code)
@@ -526,18 +522,19 @@ class Client(ClientConnection[Event]):
         login = self._login
         if login is not None and (login.awaited or login.unsaid is not None):
             unfinished = True
-        if reply.ok and unfinished:
+        granted = reply.ok
+        if granted and unfinished:
             # CVE-2026-42246: it cannot be an answer to what was not said.
             raise RemoteProtocolError("an answer before the command was sent")
         if tag == self._writing and self._sending and self._sending.left is not None:
             self._due = (tag, reply)  # its octets are under way: not before our End
             return None
-        if reply.ok and isinstance(call.command, c.StartTls):
+        if granted and isinstance(call.command, c.StartTls):
             self._due = (tag, reply)
             self._start_tls()
             return None
-        if reply.ok and self._login is not None:
-            self._login.granted()
+        if granted and login is not None:
+            login.granted()
         return self._complete(tag, reply)
 
     def _complete(self, tag: str, reply: Reply) -> Event:
@@ -565,7 +562,7 @@ class Client(ClientConnection[Event]):
 
     def _granted(self, command: c.ImapCommand[Any], reply: Reply) -> None:
         self._now.granted(command, reply)
-        if isinstance(command, c.Login | c.Authenticate):
+        if isinstance(command, (c.Login, c.Authenticate)):
             # Another user, other extensions: what was told before is not true any more,
             # unless it came with the answer (RFC 3501 6.2.2, 6.2.3).
             self._now.offered = self._learnt
@@ -586,14 +583,18 @@ class Client(ClientConnection[Event]):
             name = name_of(next(iter(self._in_flight.values())).command)
             raise RemoteProtocolError(f"connection closed before {name} was answered")
         if self._bye is None:
-            raise RemoteProtocolError(
-                f"connection closed by the server in {self.state.name}"
-            )
+            state = self.state.name
+            raise RemoteProtocolError(f"connection closed by the server in {state}")
         return Closed()
 
 
 _GREETINGS: Final = frozenset({Condition.OK, Condition.PREAUTH, Condition.BYE})
-_SELECTED: Final = State.SELECTED  # to look up a member of an Enum takes its time
-_AUTHENTICATED: Final = State.AUTHENTICATED
+# To look up a member of an Enum takes its time.
+_AUTHENTICATED, _SELECTED = State.AUTHENTICATED, State.SELECTED
+_BYE, _GREETING = Condition.BYE, State.GREETING
 # Data that change nothing here, once there can be no question of TLS.
 _TOLD: Final = frozenset({FetchData, *KINDS.values()} - {Capabilities, Enabled})
+
+
+def _says_nothing(reply: Reply) -> bool:
+    return reply.code is None and reply.condition is not _BYE

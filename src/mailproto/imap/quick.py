@@ -63,6 +63,7 @@ def _setter(kind: Any, name: str) -> Any:
 _number: Final = _setter(Exists, "number")
 _condition: Final = _setter(Reply, "condition")
 _text: Final = _setter(Reply, "text")
+_code_number: Final = _setter(UidNext, "number")
 _code: Final = _setter(Reply, "code")
 _tag: Final = _setter(TaggedReply, "tag")
 _reply: Final = _setter(TaggedReply, "reply")
@@ -80,7 +81,7 @@ _COUNTED: Final[dict[bytes, Any]] = {
     kind.label: kind for kind in (Exists, Recent, Expunged)
 }
 _PLAIN: Final = {name.encode("ascii"): Code(name) for name in PLAIN}
-_NUMBERED: Final[dict[bytes, Any]] = {
+_NUMBERED: Final[dict[bytes | None, Any]] = {
     b"UIDNEXT": UidNext, b"UIDVALIDITY": UidValidity, b"UNSEEN": Unseen,
 }  # fmt: skip
 
@@ -99,8 +100,11 @@ def _said(
     condition: bytes, name: bytes | None, number: bytes | None, text: bytes
 ) -> Reply:
     code: ResponseCode | None = None
-    if name is not None:
-        code = _PLAIN[name] if number is None else _NUMBERED[name](int(number))
+    if number is not None:
+        code = _new(_NUMBERED[name])
+        _code_number(code, int(number))
+    elif name is not None:
+        code = _PLAIN[name]
     made = _new(Reply)
     _condition(made, _CONDITIONS[condition])
     _text(made, text.decode("ascii"))
@@ -140,7 +144,7 @@ def _few_attributes(text: bytes) -> tuple[str, ...]:
 def _status(found: re.Match[bytes]) -> StatusData:
     quoted, bare, items = found.group(11, 12, 13)
     words = items.decode("ascii").split(" ")
-    numbers = dict(zip(words[::2], map(int, words[1::2]), strict=False))
+    numbers = {words[i]: int(words[i + 1]) for i in range(0, len(words), 2)}
     if b" 0" in items and 0 in (numbers.get("UIDNEXT"), numbers.get("UIDVALIDITY")):
         raise ValueError("this is for the grammar")
     made = _new(StatusData)
