@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from mailproto.cli import Account, main
+from mailproto.cli import main
+from mailproto.cli.account import Account
 from mailproto.embedded import MailServer
 from mailproto.embedded.letters import LETTERS
 from mailproto.services import parse_url
@@ -83,14 +84,14 @@ def test_the_demo_in_this_process(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_demo_fails_if_a_message_differs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from mailproto import cli
+    from mailproto.cli import demo
 
     rest = list(LETTERS.values())[1:]
     for fetch in ("_demo_pop3", "_demo_imap"):
         for arrived in ([b"x", *rest], rest):
             both: object = (arrived, "TLS") if fetch == "_demo_pop3" else arrived
             with monkeypatch.context() as patched:
-                patched.setattr(cli, fetch, lambda *_, both=both: both)
+                patched.setattr(demo, fetch, lambda *_, both=both: both)
                 assert main(["demo"]) == 1
             assert "NOT ALL OF IT ARRIVED" in capsys.readouterr().out
 

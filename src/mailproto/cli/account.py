@@ -1,0 +1,111 @@
+"""Whose mail, where, and how: what every command that logs in is told."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import math
+import os
+import ssl
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .._connection import Security
+from ..services import MailUrl, Protocol, parse_url
+from .failure import Failure
+
+
+def add_account(parser: argparse.ArgumentParser) -> None:
+    """What is needed to log in, to whatever service."""
+    parser.add_argument(
+        "--password-file",
+        type=Path,
+        metavar="FILE",
+        help="its first line is the password; else the URL, $MAILPROTO_PASSWORD, "
+        "or a question on the terminal",
+    )
+    parser.add_argument("--cafile", type=Path, help="whom to trust, in PEM")
+    parser.add_argument(
+        "--security",
+        choices=[security.value for security in Security],
+        help="what to demand of TLS (default: implicit for pop3s, starttls for pop3; "
+        "cleartext sends the password without)",
+    )
+    parser.add_argument(
+        "--mechanism",
+        type=str.upper,
+        help="log in by this and nothing else: a SASL mechanism, APOP, or USER; the "
+        "password is the token of OAUTHBEARER and XOAUTH2 (default: what ;AUTH= in "
+        "the URL says, or the best that is offered)",
+    )
+    parser.add_argument(
+        "--timeout", type=_seconds, default=60.0, help="seconds for each step (60)"
+    )
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"not a number of seconds: {text!r}")
+    return seconds
+
+
+@dataclass
+class Account:
+    """Whose mail, where, and how."""
+
+    url: MailUrl
+    password: str = field(repr=False)
+    security: Security
+    tls: ssl.SSLContext | None
+
+    @property
+    def maildrop(self) -> str:
+        """Its name for what was seen: the same with TLS and without."""
+        port = "" if self.url.port == self.url.service.port else f":{self.url.port}"
+        return f"{self.url.name}@{self.url.host}{port}"
+
+
+def read_account(options: argparse.Namespace) -> Account:
+    url = parse_url(options.url)
+    if url.service.protocol is not Protocol.POP3:
+        raise Failure(2, f"not a POP3 URL: {url}")
+    if url.name is None:
+        raise Failure(2, "the URL does not say whose mail: pop3://NAME@HOST")
+    tls = None if options.cafile is None else _trust(options.cafile)
+    chosen = options.security
+    security = Security(chosen) if chosen is not None else url.service.security
+    password = "" if url.service.logged_in else _password(options, url)
+    return Account(url, password, security, tls)
+
+
+def _trust(cafile: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=cafile)
+    except OSError as error:  # it does not name the file
+        why = "no certificate in it" if isinstance(error, ssl.SSLError) else error
+        raise Failure(2, f"--cafile {cafile}: {why}") from error
+
+
+def _password(options: argparse.Namespace, url: MailUrl) -> str:
+    if options.password_file is not None:
+        text: str = options.password_file.read_text(encoding="utf-8")
+        password = text.split("\n")[0]
+    elif url.password is not None:
+        password = url.password
+    elif "MAILPROTO_PASSWORD" in os.environ:
+        password = os.environ["MAILPROTO_PASSWORD"]
+    elif sys.stdin.isatty():
+        try:
+            password = getpass.getpass(f"Password of {url.name} at {url.host}: ")
+        except EOFError:
+            raise Failure(2, "no password was typed") from None
+    else:
+        raise Failure(2, "no password: --password-file or $MAILPROTO_PASSWORD")
+    if not password:
+        raise Failure(2, "the password is empty")
+    return password

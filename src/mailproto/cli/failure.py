@@ -1,0 +1,102 @@
+"""What goes wrong on the command line: one line, and an exit status."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+import sys
+from typing import Final
+
+from .. import pop3
+from ..errors import CommandFailed, LocalProtocolError, RemoteProtocolError
+from ..pop3.grammar import printable
+
+EPILOG: Final = """exit status:
+  0  all went well          5  no route, no such host, connection refused
+  1  something else         6  time-out
+  2  usage                  7  the server broke the protocol
+  3  log-in refused         8  the maildrop is open elsewhere
+  4  TLS refused, or its certificate not trusted
+130  interrupted"""
+
+# What the network says when it is not there; the other errors without the name of a
+# file come from files too: a full disk names none.
+NETWORK: Final = {
+    errno.ENETDOWN,
+    errno.ENETUNREACH,
+    errno.EHOSTUNREACH,
+    errno.EADDRNOTAVAIL,
+}
+LOGINS: Final = (pop3.User, pop3.Pass, pop3.Apop, pop3.Auth)
+
+
+class Failure(Exception):
+    """What to say on one line, and the exit status."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Unread(Exception):
+    """Nobody reads what we print any more: ``| head``, say."""
+
+
+def say(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise Unread from None
+
+
+def turn_away() -> None:
+    """Print to nowhere, or Python complains when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def explain(error: Exception) -> Failure:
+    """The exit status of *error*, and what it says to somebody who reads no code."""
+    match error:
+        case Failure():
+            return error
+        case ssl.SSLCertVerificationError():
+            return Failure(4, f"certificate not trusted: {error.verify_message}")
+        case ssl.SSLError():
+            return Failure(4, f"TLS failed: {error.reason or error}")
+        case CommandFailed(command=pop3.Stls()):
+            return Failure(4, f"the server refuses TLS: {error.answer}")
+        case CommandFailed(answer=answer) if answer.code == pop3.ResponseCode.IN_USE:
+            return Failure(8, f"the maildrop is open elsewhere: {answer}")
+        case CommandFailed(__cause__=RemoteProtocolError() as cause):
+            return Failure(7, f"the server broke the protocol: {cause}")
+        case CommandFailed(command=command, answer=answer):
+            # RFC 3206: any other code says that it is not for the credentials.
+            judged = answer.code in (None, pop3.ResponseCode.AUTH)
+            if judged and isinstance(command, LOGINS):
+                return Failure(3, f"log-in refused: {answer}")
+            return Failure(1, f"refused: {answer}")
+        case TimeoutError():
+            return Failure(6, f"time-out: {error}")
+        case socket.gaierror():
+            return Failure(5, f"no such host: {error.strerror}")
+        case ConnectionError():
+            return Failure(5, f"no connection: {error.strerror or error}")
+        case RemoteProtocolError():
+            return Failure(7, f"the server broke the protocol: {error}")
+        case LocalProtocolError():
+            return Failure(3, str(error))
+        case OSError():
+            where = "" if error.filename is None else f"{error.filename}: "
+            status = 5 if error.errno in NETWORK else 1
+            return Failure(status, where + (error.strerror or str(error)))
+        case ValueError():
+            return Failure(2, str(error))
+    raise error
+
+
+def show(side: str, line: bytes) -> None:
+    say(f"{side}: {printable(line.decode('utf-8', 'surrogateescape'))}")
