@@ -45,7 +45,7 @@ from .structure import (
 Items: TypeAlias = dict[str, Any]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class FetchData(Data):
     """RFC 3501 7.4.2: data of the message that has this number now.
 
@@ -64,6 +64,10 @@ class FetchData(Data):
     of_messages = True
     number: int
     items: Items
+
+    def __init__(self, number: int, items: Items) -> None:
+        self.number = number
+        self.items = items
 
     @classmethod
     def of(cls, number: int, **items: Any) -> Self:

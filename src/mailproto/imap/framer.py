@@ -22,6 +22,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final, Protocol, TypeAlias
 
 from .._buffer import AHEAD, ReceiveBuffer
@@ -47,6 +48,7 @@ Response: TypeAlias = Reply | TaggedReply | Continue | Data
 
 _APART: Final = 4096  # octets of a literal that is kept out of the text
 _SHAPES: Final = 4  # that one connection tries
+_TAIL: Final = b")\r\n"  # of a response, behind its last literal
 _NEVER_LITERAL: Final = (1, 26)  # octets of a delimiter, and of a date
 _TRICKLE: Final = 16  # pieces of a literal, before they are gathered as they come
 _LABELS: Final[dict[bytes, type[Data]]] = {**KINDS, FetchData.label: FetchData}
@@ -174,7 +176,8 @@ class ResponseReader:
             if shape is not self._shapes[0]:
                 self._prefer(shape)
             if shape.counted:
-                return self._begin_counted(shape, found) or self._go_on(buffer)
+                begun = self._read_counted(shape, found, buffer)
+                return begun or self._go_on(buffer)
             try:
                 event = shape.read(found)
             except ValueError:
@@ -207,13 +210,24 @@ class ResponseReader:
         self._shapes.remove(shape)
         self._shapes.insert(0, shape)
 
-    def _begin_counted(
-        self, shape: Shape, found: re.Match[bytes]
-    ) -> LiteralBegins | None:
-        """What matched a shape goes on with a literal."""
+    def _read_counted(
+        self, shape: Shape, found: re.Match[bytes], buffer: ReceiveBuffer
+    ) -> Response | LiteralBegins | None:
+        """What matched a shape goes on with a literal; mostly all of it is here."""
+        size = int(found[found.lastindex or 0])
+        data, start, _ = buffer.at_hand()
+        end = start + size
+        room = self._limit - len(found[0]) - len(_TAIL)
+        if data.startswith(_TAIL, end) and size <= min(
+            room, self._limits.inline_literal
+        ):
+            with suppress(ValueError):
+                event = shape.read(found, data[start:end])
+                buffer.drop(size + len(_TAIL))
+                return event
         self._shape, self._found, self._data = shape, found, True
         self._add(found[0])
-        return self._take_literal(int(found[found.lastindex or 0]))
+        return self._take_literal(size)
 
     def _add(self, text: bytes) -> None:
         self._pieces.append(text)
