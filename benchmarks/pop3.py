@@ -40,10 +40,16 @@ def events(conn: pop3.Client, wire: Iterable[bytes]) -> Iterator[Any]:
             yield event
 
 
-def collect(command: pop3.Pop3Command[Any], count: int, wire: list[bytes]) -> list[Any]:
-    """What *count* sendings of *command* are worth, answered by *wire*."""
+def waiting(command: pop3.Pop3Command[Any], count: int) -> tuple[Any, ...]:
+    """A client that has said *command* so often, and its calls."""
     conn = client()
     calls = [conn.send(command) for _ in range(count)]
+    conn.data_to_send()
+    return conn, calls
+
+
+def collect(conn: pop3.Client, calls: list[Any], wire: list[bytes]) -> list[Any]:
+    """What *calls* are worth, answered by *wire*."""
     turn = 0
     for event in events(conn, wire):
         call = calls[turn]
@@ -52,11 +58,8 @@ def collect(command: pop3.Pop3Command[Any], count: int, wire: list[bytes]) -> li
     return [call.result() for call in calls]
 
 
-def stream(count: int, wire: list[bytes]) -> int:
-    """The octets of *count* messages, none of them kept."""
-    conn = client()
-    for _ in range(count):
-        conn.send(pop3.Retr(1))
+def stream(conn: pop3.Client, wire: list[bytes]) -> int:
+    """The octets of the messages that come, none of them kept."""
     return sum(
         len(event.value.data)
         for event in events(conn, wire)
@@ -71,7 +74,7 @@ class Peer(poplib.POP3):
         self.file = io.BufferedReader(io.BytesIO(wire), READ_SIZE)
         self._debugging = 0
 
-    def _putline(self, line: bytes) -> None:
+    def _putcmd(self, line: str) -> None:
         pass
 
 
@@ -106,36 +109,43 @@ def rows(scale: float) -> list[Row]:
     names = [(n, f"{n * 2654435761 % 2**32:08x}.{n}") for n in range(1, size + 1)]
     uidls = b"+OK\r\n" + b"".join(b"%d %s\r\n" % (n, u.encode()) for n, u in names)
     uidls += b".\r\n"
+    list_reads, uidl_reads = reads(lists), reads(uidls)
     words = (b"TOP", b"USER", b"SASL PLAIN SCRAM-SHA-256", b"RESP-CODES", b"PIPELINING",
              b"EXPIRE 60", b"UIDL", b"STLS", b"UTF8 USER", b"LANG")  # fmt: skip
     capas = max(10, int(2000 * scale))
     capa = (b"+OK\r\n" + b"".join(word + b"\r\n" for word in words) + b".\r\n") * capas
+    capa_reads = reads(capa)
     return [
         Row("pop3.retr", "20 KB message", count, sum(map(len, bodies)), [
             Contestant("mailproto, streamed", "typed",
-                       lambda: stream(count, retr_reads), int),
+                       lambda conn, calls: stream(conn, retr_reads), int,
+                       lambda: waiting(pop3.Retr(1), count)),
             Contestant("mailproto, collected", "bytes",
-                       lambda: collect(pop3.Retr(1), count, retr_reads),
-                       lambda got: sum(map(len, got))),
+                       lambda conn, calls: collect(conn, calls, retr_reads),
+                       lambda got: sum(map(len, got)),
+                       lambda: waiting(pop3.Retr(1), count)),
             Contestant("poplib", "bytes", lambda: poplib_retr(retr, count),
                        lambda got: sum(map(len, got))),
         ], {"poplib": 5.5}),
         Row("pop3.list", "line", size, numbers, [
             Contestant("mailproto", "typed",
-                       lambda: collect(pop3.List(), 1, reads(lists))[0],
-                       lambda got: [(e.number, e.size) for e in got]),
+                       lambda conn, calls: collect(conn, calls, list_reads)[0],
+                       lambda got: [(e.number, e.size) for e in got],
+                       lambda: waiting(pop3.List(), 1)),
             Contestant("poplib + int", "pairs", lambda: poplib_list(lists), list),
         ], {"poplib + int": 2.3}),
         Row("pop3.uidl", "line", size, names, [
             Contestant("mailproto", "typed",
-                       lambda: collect(pop3.Uidl(), 1, reads(uidls))[0],
-                       lambda got: [(e.number, e.uid) for e in got]),
+                       lambda conn, calls: collect(conn, calls, uidl_reads)[0],
+                       lambda got: [(e.number, e.uid) for e in got],
+                       lambda: waiting(pop3.Uidl(), 1)),
             Contestant("poplib + int", "pairs", lambda: poplib_uidl(uidls), list),
         ], {"poplib + int": 2.0}),
         Row("pop3.capa", "answer", capas, len(words), [
             Contestant("mailproto", "typed",
-                       lambda: collect(pop3.Capa(), capas, reads(capa)),
-                       lambda got: len(got[0].lines)),
+                       lambda conn, calls: collect(conn, calls, capa_reads),
+                       lambda got: len(got[0].lines),
+                       lambda: waiting(pop3.Capa(), capas)),
             Contestant("poplib", "dict",
                        lambda: poplib_capa(capa, capas),
                        lambda got: len(got[0])),
@@ -147,11 +157,13 @@ def growing(chunk: int) -> dict[str, Any]:
     """Work whose time must grow with the bytes, and no faster, in *chunk*s of them."""
 
     def retr(size: int) -> None:
-        stream(1, reads(OK + stuffed(message(1, size)), chunk))
+        conn, _ = waiting(pop3.Retr(1), 1)
+        stream(conn, reads(OK + stuffed(message(1, size)), chunk))
 
     def listing(size: int) -> None:
         wire = b"+OK\r\n" + b"1 120\r\n" * (size // 7) + b".\r\n"
-        collect(pop3.List(), 1, reads(wire, chunk))
+        conn, calls = waiting(pop3.List(), 1)
+        collect(conn, calls, reads(wire, chunk))
 
     return {"pop3.retr": retr, "pop3.list": listing}
 

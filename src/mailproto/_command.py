@@ -92,6 +92,9 @@ class Call(Generic[T]):
         return True
 
     def _collect(self, value: Any) -> None:
+        if isinstance(value, Lines):
+            self._parts += value.values
+            return
         if isinstance(value, Chunk):
             self._collected += len(value.data)
             if self._collected > self._limit:
@@ -160,6 +163,13 @@ class Chunk:
     """Some octets of a message, never none; where they are cut means nothing."""
 
     data: bytes
+
+
+@hot_value
+class Lines(Generic[T]):
+    """Some lines of a list, never none; where it is cut means nothing."""
+
+    values: tuple[T, ...]
 
 
 @dataclass(frozen=True, slots=True)

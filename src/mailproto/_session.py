@@ -23,6 +23,7 @@ from ._command import (
     Completed,
     Flow,
     Hand,
+    Lines,
     Part,
     Pipelined,
     Relay,
@@ -275,8 +276,9 @@ class SessionCore(Generic[Conn]):
 
 
 def _handed(step: Relay, value: Any) -> Generator[Handed[Any], Any, None]:
-    for one in (value,) if step.through is None else step.through(value):
-        yield Handed(one)
+    for part in value.values if isinstance(value, Lines) else (value,):
+        for one in (part,) if step.through is None else step.through(part):
+            yield Handed(one)
 
 
 def gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:

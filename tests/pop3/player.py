@@ -13,9 +13,11 @@ from typing import Any
 
 from mailproto import (
     Bad,
+    Chunk,
     Completed,
     End,
     GoAhead,
+    Lines,
     LocalProtocolError,
     MailError,
     Part,
@@ -110,11 +112,10 @@ class Player:
         for event in got:
             assert not isinstance(event, MailError), event
             match event:
-                case Part(call=call, value=pop3_chunk) if hasattr(pop3_chunk, "data"):
+                case Part(call=call, value=value):
                     last = self.seen[-1] if self.seen else None
                     if isinstance(last, Part) and last.call is call:
-                        joined = type(pop3_chunk)(last.value.data + pop3_chunk.data)
-                        self.seen[-1] = Part(call, joined)
+                        self.seen[-1] = Part(call, joined(last.value, value))
                         continue
                 case pop3.Greeting():
                     self.server.send(event)
@@ -133,6 +134,13 @@ class Player:
                 if isinstance(event, Part) and event.call is call:
                     self.server.send(event.value)
             self.server.send(End())
+
+
+def joined(first: Any, second: Any) -> Chunk | Lines[Any]:
+    """Where a message or a list is cut means nothing."""
+    if isinstance(first, Chunk):
+        return Chunk(first.data + second.data)
+    return Lines(first.values + second.values)
 
 
 def plain(seen: list[Any]) -> list[Any]:

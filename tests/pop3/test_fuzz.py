@@ -16,6 +16,7 @@ from mailproto import (
     Closed,
     End,
     GoAhead,
+    Lines,
     MailError,
     Part,
     RemoteProtocolError,
@@ -56,8 +57,8 @@ def joined(got: list[Any]) -> list[Any]:
                     out[-1] += data
                 else:
                     out.append(data)
-            case Part(value=value):
-                out.append(value)
+            case Part(value=Lines(values=values)):
+                out.extend(values)
             case GoAhead(data=data):
                 out.append(("go ahead", data))
             case MailError():

@@ -15,6 +15,7 @@ from .._command import (
     Deviation,
     End,
     GoAhead,
+    Lines,
     Part,
 )
 from .._connection import ClientConnection, Security
@@ -22,6 +23,7 @@ from .._login import Login
 from ..errors import LimitExceeded, LocalProtocolError, RemoteProtocolError, quote
 from . import commands as c
 from .grammar import MAX_COMMAND, MAX_REPLY, write_text
+from .lists import MAX_PLAIN, PLAIN
 from .responses import (
     Capabilities,
     Capability,
@@ -33,7 +35,7 @@ from .responses import (
     mend_challenge,
     mend_data,
     mend_status,
-    read_capability,
+    read_reply,
 )
 from .state import BEFORE_TLS, STANDARD, Dialect, Limits, State
 
@@ -82,7 +84,6 @@ class Client(ClientConnection[Event]):
         self._over = False  # ... that was all
         self._text: _dots.Unstuffer | None = None  # the message that comes
         self._lines: list[Any] = []  # the capabilities that came
-        self._values: list[tuple[bytes, Any]] = []  # read ahead, the next one last
         self._count = 0  # of lines, or of octets of a message
         self._upload: _dots.Stuffer | None = None  # the message that goes
         self._uploaded = False
@@ -117,9 +118,9 @@ class Client(ClientConnection[Event]):
         return None
 
     def _send_command(self, command: c.Pop3Command[Any]) -> Call[Any]:
-        waiting = [*self._in_flight, *self._held][-1:]
-        if waiting and isinstance(waiting[0].command, c.Stls | c.Auth):
-            name = waiting[0].command.verb.decode()
+        waiting = (self._held or self._in_flight or (None,))[-1]
+        if waiting is not None and isinstance(waiting.command, c.Stls | c.Auth):
+            name = waiting.command.verb.decode()
             raise LocalProtocolError(f"nothing can be sent until {name} is answered")
         if len(self._in_flight) + len(self._held) >= self.limits.in_flight:
             raise LocalProtocolError(
@@ -229,7 +230,7 @@ class Client(ClientConnection[Event]):
 
     def _read_status(self, line: bytes) -> Event | None:
         try:
-            reply = Reply.read(line)
+            reply = read_reply(line) if len(line) < MAX_REPLY else Reply.read(line)
         except ValueError as error:
             return self._mend(mend_status(line), line, "a status line", error)
         if self.state is State.GREETING:
@@ -269,63 +270,63 @@ class Client(ClientConnection[Event]):
         return self._complete(call, reply)
 
     def _read_more(self, call: Call[Any], answer: Reply) -> Event | None:
+        if self._text is None and self._count > self.limits.lines:
+            raise self._too_many(call)
         if self._over:
             return self._complete(call, answer)
-        if self._text is not None:
-            data, self._over = self._text.take(self._in)
-            self._count += len(data)
-            if self._over:
-                self._heard(b"(%d octets)" % self._count)
-            if data:
-                return Part(call, Chunk(data))
-            return self._complete(call, answer) if self._over else None
+        if self._text is None:
+            return self._read_lines(call, answer)
+        data, self._over = self._text.take(self._in)
+        self._count += len(data)
+        if self._over:
+            self._heard(b"(%d octets)" % self._count)
+        if data:
+            return Part(call, Chunk(data))
+        return self._complete(call, answer) if self._over else None
+
+    def _read_lines(self, call: Call[Any], answer: Reply) -> Event | None:
+        """As many plain lines of a list as are here, or else the next one."""
         kind = call.command.data
-        if self._values or self._read_ahead(kind):
-            line, value = self._values.pop()
-            self._in.drop(len(line) + 2)
-            if self.trace is not None:
-                self._heard(line)
-        else:
-            taken = self._take_line()
-            if taken is None:
+        values = self._read_plain(kind) if kind in PLAIN else ()
+        if not values:
+            line = self._take_line()
+            if line is None:
                 return None
-            if taken == b".":
+            if line == b".":
                 return self._complete(call, answer)
-            value = self._read_data(call.command, taken.removeprefix(b"."), b"")
+            value = self._read_data(call.command, line.removeprefix(b"."), b"")
             if isinstance(value, Deviation):
                 return value
             self._line = None
-        self._count_line(call)
+            values = (value,)
+        left = self.limits.lines - self._count
+        self._count += len(values)
+        if len(values) > left:  # as if they had come one by one
+            values = values[:left]
+            if not values:
+                raise self._too_many(call)
         if kind is Capability:
-            self._lines.append(value)
-        return Part(call, value)
+            self._lines += values
+        return Part(call, Lines(values))
 
-    def _read_ahead(self, kind: Any) -> bool:
-        """Read many lines of a list at once: whether there are any that can be.
+    def _read_plain(self, kind: Any) -> tuple[Any, ...]:
+        """All at once; a transcript has them line by line."""
+        if (
+            self._line is not None
+            or self.trace is not None
+            or self.limits.line < MAX_PLAIN
+        ):
+            return ()
+        match, read = PLAIN[kind]
+        found = self._in.take_match(match)
+        if found is None:
+            return ()
+        self._over = found[2] is not None
+        return read(found[1])
 
-        They are those without a fault, and without a dot to be taken off.
-        """
-        if self._line is not None:
-            return False
-        read: Any = read_capability if kind is Capability else kind.read
-        for line in self._in.peek_lines():
-            if line[:1] == b"." or len(line) + 2 > self.limits.line:
-                break
-            try:
-                value = read(line)
-            except ValueError:
-                break
-            if kind is UniqueId and not value.legal:
-                break
-            self._values.append((line, value))
-        self._values.reverse()
-        return bool(self._values)
-
-    def _count_line(self, call: Call[Any]) -> None:
-        self._count += 1
-        if self._count > self.limits.lines:
-            what = f"answer to {call.command!r} has too many lines"
-            raise LimitExceeded("lines", self.limits.lines, what)
+    def _too_many(self, call: Call[Any]) -> LimitExceeded:
+        what = f"answer to {call.command!r} has too many lines"
+        return LimitExceeded("lines", self.limits.lines, what)
 
     def _read_data(self, command: Any, line: bytes, status: bytes) -> Any:
         """The value of *line*, or the Deviation that must be told of before it."""
@@ -340,7 +341,9 @@ class Client(ClientConnection[Event]):
                 return self._mend(None, line, f"an answer to {command!r}", error)
             event = self._deviates(Quirk.LIST_LINE, line, line)
             self._line = None
-            self._count_line(self._in_flight[0])
+            self._count += 1
+            if self._count > self.limits.lines:
+                raise self._too_many(self._in_flight[0]) from None
             return event
         if isinstance(value, UniqueId) and not value.legal and not self._excused:
             return self._deviates(Quirk.UNIQUE_ID, line, status + line)
@@ -404,7 +407,8 @@ class Client(ClientConnection[Event]):
         else:
             self.state = self.dialect.refused(self.state, type(command))
             self._count_ahead()
-        self._write_held()
+        if self._held:
+            self._write_held()
         return Completed(call, reply)
 
     def _count_ahead(self) -> None:

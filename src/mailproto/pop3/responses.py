@@ -98,6 +98,12 @@ class Reply:
         return cls(status == "+OK", text, code)
 
 
+@lru_cache(maxsize=256)
+def read_reply(line: bytes) -> Reply:
+    """``Reply.read``: servers say the same over and over."""
+    return Reply.read(line)
+
+
 @dataclass(frozen=True, slots=True)
 class Greeting:
     """RFC 1939 4: the first line of a session.
@@ -312,22 +318,29 @@ class Capabilities:
     """
 
     lines: tuple[Capability, ...] = ()
-    _known: dict[str, tuple[str, ...]] = field(
+    # What they are by their keywords, once somebody asks.
+    _known: dict[str, tuple[str, ...]] | None = field(
         init=False, repr=False, compare=False, hash=False
     )
 
     def __init__(self, lines: Iterable[Capability] = ()) -> None:
         object.__setattr__(self, "lines", tuple(lines))
-        # The first one counts, should a keyword stand there twice.
-        known = {line.keyword: line.arguments for line in reversed(self.lines)}
-        object.__setattr__(self, "_known", known)
+        object.__setattr__(self, "_known", None)
+
+    def _by_keyword(self) -> dict[str, tuple[str, ...]]:
+        known = self._known
+        if known is None:
+            # The first one counts, should a keyword stand there twice.
+            known = {line.keyword: line.arguments for line in reversed(self.lines)}
+            object.__setattr__(self, "_known", known)
+        return known
 
     def __contains__(self, keyword: str) -> bool:
-        return keyword.upper() in self._known
+        return keyword.upper() in self._by_keyword()
 
     def arguments(self, keyword: str) -> tuple[str, ...]:
         """What follows *keyword*; empty too where it is not announced."""
-        return self._known.get(keyword.upper(), ())
+        return self._by_keyword().get(keyword.upper(), ())
 
     def _number(self, keyword: str) -> tuple[int, bool] | None:
         match self.arguments(keyword):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any, Final
 
 from .. import _dots
-from .._command import Bad, Chunk, Closed, End
+from .._command import Bad, Chunk, Closed, End, Lines
 from .._connection import PAUSED, Security, ServerConnection, Signal
 from ..errors import LimitExceeded, LocalProtocolError, RemoteProtocolError
 from . import commands as c
 from .responses import Challenge, Data, Greeting, Reply
 from .state import BEFORE_TLS, LOGINS, STANDARD, Dialect, Limits, State
 
-Said = Greeting | Reply | Challenge | Data | Chunk | End
+Said = Greeting | Reply | Challenge | Data | Lines[Data] | Chunk | End
 Event = c.Pop3Command[Any] | c.Response | c.Cancel | Chunk | End | Bad[Reply] | Closed
 
 
@@ -21,7 +21,8 @@ class Server(ServerConnection[Said, Event, Reply]):
 
     Greet first.  Then every command is answered: by a Reply, or, where it asks for
     one thing, by that thing (``StatData(2, 320)`` is ``+OK 2 320``).  A ``+OK`` to a
-    command that asks for more is followed by those values, or by Chunks, and an End.
+    command that asks for more is followed by those values (or Lines of them), or by
+    Chunks, and an End.
     Until then next_event is PAUSED.
 
     A ``Bad`` is answered like a command; its hint will do.  A log-in that would be
@@ -97,20 +98,27 @@ class Server(ServerConnection[Said, Event, Reply]):
 
     def _say_data(self, value: Any) -> None:
         asked = self._asked
-        if not isinstance(asked, c.Pop3Command) or type(value) is not asked.data:
+        if not isinstance(asked, c.Pop3Command):
             raise self._not_now(value)
-        try:
-            line = value.write()
-        except ValueError as error:
-            raise LocalProtocolError(str(error)) from error
         if self._listing:
-            dot = b"." if line.startswith(b".") else b""
-            self._write(dot + line + b"\r\n")
+            values = value.values if isinstance(value, Lines) else (value,)
+            for line in [self._line(asked, each) for each in values]:
+                dot = b"." if line.startswith(b".") else b""
+                self._write(dot + line + b"\r\n")
         elif asked.shape is c.Shape.SINGLE:
-            self._write(b"+OK " + line + b"\r\n")
+            self._write(b"+OK " + self._line(asked, value) + b"\r\n")
             self._replied(True)
         else:
             raise self._not_now(value)
+
+    def _line(self, asked: c.Pop3Command[Any], value: Any) -> bytes:
+        if type(value) is not asked.data:
+            raise self._not_now(value)
+        try:
+            line: bytes = value.write()
+        except ValueError as error:
+            raise LocalProtocolError(str(error)) from error
+        return line
 
     def _replied(self, ok: bool) -> None:
         """A status line was said: does more belong to it?"""
