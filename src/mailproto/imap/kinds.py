@@ -26,7 +26,7 @@ from datetime import date, datetime
 from functools import cache, partial
 from typing import Annotated, Any, ClassVar, NamedTuple, Self, TypeVar, get_type_hints
 
-from .dates import read_date, write_date
+from .dates import date_of, write_date
 from .grammar import (
     ATOM,
     Cursor,
@@ -143,7 +143,7 @@ class Formed:
         return written
 
     @classmethod
-    def take(cls, cursor: Cursor, *, uid: bool = False) -> Self:
+    def take(cls, cursor: Cursor, uid: bool = False) -> Self:
         """The value whose arguments begin at *cursor*; *uid*: of a UID variant."""
         made = cls.__new__(cls)
         rows, plain = _uid_form(cls) if uid else _form(cls)
@@ -253,7 +253,8 @@ Counting = Annotated[int, Kind(
 #: a day; of a moment, the day where it is
 Day = Annotated[date, Kind(
     lambda day, _: day.date() if isinstance(day, datetime) else None, write_date,
-    Cursor.take_date, rb"[0-9]{1,2}-[A-Za-z]{3}-[0-9]{4}", read_date,
+    Cursor.take_date,
+    rb"[0-9]{1,2}-[A-Za-z]{3}-[0-9]{4}", lambda day: date_of(*day.split(b"-")),
 )]
 UIDS = Kind(
     _check_set(UidSet), UidSet.write, lambda cursor: cursor.take_set(UidSet),

@@ -103,10 +103,11 @@ class _OfKeys(Key):
     depth: int = field(repr=False, compare=False)
 
     def __init__(self, *keys: Key) -> None:
-        depth = max([key.depth for key in keys])
+        depth = max([key.depth for key in keys]) if len(keys) > 1 else keys[0].depth
         if depth >= MAX_DEPTH:
             raise ValueError(f"search keys are nested more than {MAX_DEPTH} deep")
-        kinds.hold(self, keys, depth + 1)
+        object.__setattr__(self, "keys", keys)
+        object.__setattr__(self, "depth", depth + 1)
 
     def parts(self) -> Sequence[Fragment | Key]:
         spaced = [part for key in self.keys for part in (b" ", key)]

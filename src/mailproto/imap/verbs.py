@@ -12,7 +12,6 @@ from .grammar import (
     ATOM,
     Cursor,
     Fragment,
-    GrammarError,
     Streamed,
     check_atom,
     inline,
@@ -58,7 +57,7 @@ class ImapCommand(Formed, Command[R]):
         *verb* is in capitals, with its ``UID `` if it has one.  Raises ValueError.
         Whether all has been read is for the caller to check.
         """
-        return cls.take(cursor, uid=verb[:4] == b"UID ")
+        return cls.take(cursor, verb[:4] == b"UID ")
 
     def write(self) -> list[Fragment]:
         """The whole command but its tag and CRLF."""
@@ -96,12 +95,12 @@ def read_command(
 
     It ends where the cursor's data end, CRLF not included.  Raises ValueError.
     """
-    start = cursor.at
-    verb = cursor.take(_verb, "a command").upper()
-    kind = verbs.get(verb)
-    if kind is None:
-        raise GrammarError("there is no such command", start)
-    command = kind.read(cursor, verb)
+    found = _verb.match(cursor.data, cursor.at)
+    verb = found[0].upper() if found else b""
+    if not found or verb not in verbs:
+        cursor.fail("there is no such command")
+    cursor.at = found.end()
+    command = verbs[verb].read(cursor, verb)
     cursor.expect_end()
     return command
 
