@@ -350,3 +350,13 @@ def test_long_literals_change_nothing_else(
                     assert event.items[name] == item
         else:
             assert event == value
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_literal_may_end_with_a_cr(strict: bool) -> None:
+    """What ends the response is the CRLF behind it, and no CR is stray."""
+    wire = b"* LIST () NIL {2}\r\na\r\r\n* 3 EXISTS\r\n"
+    for size in (1, len(wire)):
+        listed, exists = hear(cut(wire, size), strict=strict)
+        assert listed.mailbox == "a\udc0d"
+        assert exists == imap.Exists(3)

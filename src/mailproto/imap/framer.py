@@ -270,7 +270,8 @@ class ResponseReader:
             bytes(gathered) if isinstance(gathered, bytearray) else b"".join(gathered)
         )
         self._gathered = []
-        if len(literal) >= _APART or self._shape is not None:
+        apart = len(literal) >= _APART or self._shape is not None
+        if apart or literal[-1:] == b"\r":  # which might be taken for a stray one
             self._literals[self._length] = literal
             self._size += len(literal)
         else:
