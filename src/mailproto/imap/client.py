@@ -34,6 +34,7 @@ from .state import (
     BEFORE_TLS,
     IMAP4REV1,
     Dialect,
+    HasProgress,
     Limits,
     Progress,
     State,
@@ -48,7 +49,7 @@ R = TypeVar("R")
 Event: TypeAlias = Any
 
 
-class Client(ClientConnection[Event]):
+class Client(HasProgress, ClientConnection[Event]):
     """Sends commands, hands over all that the server says, in order (RFC 3501).
 
     What cannot be written yet waits: a command that could be misunderstood together
@@ -107,24 +108,9 @@ class Client(ClientConnection[Event]):
     # -- to look at ------------------------------------------------------------
 
     @property
-    def state(self) -> State:
-        """By what has been answered."""
-        return self._now.state
-
-    @property
     def capabilities(self) -> Capabilities | None:
         """What the server can do; ``None``: not told since TLS or the log-in."""
         return self._now.offered
-
-    @property
-    def mailbox(self) -> str | None:
-        """Which is selected."""
-        return self._now.mailbox
-
-    @property
-    def read_only(self) -> bool:
-        """Whether nothing can be changed in the mailbox that is selected."""
-        return self._now.read_only
 
     @property
     def enabled(self) -> frozenset[str]:

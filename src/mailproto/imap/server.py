@@ -22,6 +22,7 @@ from .state import (
     BEFORE_TLS,
     IMAP4REV1,
     Dialect,
+    HasProgress,
     Limits,
     Progress,
     State,
@@ -54,7 +55,7 @@ Event: TypeAlias = (
 GO_ON: Final = Continue("Ready for additional command text")
 
 
-class Server(ServerConnection[Said, Event, Hint]):
+class Server(HasProgress, ServerConnection[Said, Event, Hint]):
     """Hands over commands, sends what answers them (RFC 3501).
 
     Greet first.  Then every command comes as ``Tagged(tag, command)``; say the data
@@ -108,21 +109,6 @@ class Server(ServerConnection[Said, Event, Hint]):
     # -- to look at ------------------------------------------------------------
 
     @property
-    def state(self) -> State:
-        """By what has been answered."""
-        return self._now.state
-
-    @property
-    def mailbox(self) -> str | None:
-        """Which is selected."""
-        return self._now.mailbox
-
-    @property
-    def read_only(self) -> bool:
-        """Whether it was selected so that nothing can be changed."""
-        return self._now.read_only
-
-    @property
     def capabilities(self) -> Capabilities:
         """What the server can do now: *offer*, as TLS and the state allow."""
         names = [name for name in self.offer if name.upper() not in _BY_ITSELF]
@@ -150,7 +136,7 @@ class Server(ServerConnection[Said, Event, Hint]):
                 self._answer(value)
             case Reply(condition=Condition.BYE):
                 self._say_bye(value)
-            case Reply() if self._is_hint(value):
+            case Reply() if isinstance(self._asked, Bad) and self._asked.hint is value:
                 self._write_value(value)
                 self._asked = None
             case Reply(condition=Condition.OK | Condition.NO | Condition.BAD):
@@ -205,10 +191,6 @@ class Server(ServerConnection[Said, Event, Hint]):
     def _check_greeted(self, value: object) -> None:
         if self.state is State.GREETING:
             raise self._not_now(value)
-
-    def _is_hint(self, reply: Reply) -> bool:
-        """Whether it is for a line that has no tag."""
-        return isinstance(self._asked, Bad) and self._asked.hint is reply
 
     def _say_bye(self, reply: Reply) -> None:
         """RFC 3501 7.1.5.  It is the last word, but in answer to LOGOUT."""
@@ -366,13 +348,17 @@ class Server(ServerConnection[Said, Event, Hint]):
 
         It might announce a literal, whose octets would then be read as commands.
         """
-        before = self.state is State.NOT_AUTHENTICATED
-        name = "command_before_login" if before else "command"
+        name = self._limit("command")
         line = self._take_command(getattr(self.limits, name), name)
         if isinstance(line, LimitExceeded):
             line.hint = Reply(Condition.BYE, "line too long", Code("TOOBIG"))
             raise line
         return line
+
+    def _limit(self, name: str) -> str:
+        """Which limit of that name it is: there are others before the log-in."""
+        before = self.state is State.NOT_AUTHENTICATED
+        return name + "_before_login" * before
 
     def _read_line(self, intake: Intake, line: bytes) -> Event | None:
         next_ = announced(line)
@@ -422,9 +408,7 @@ class Server(ServerConnection[Said, Event, Hint]):
 
     def _literal_refusal(self, intake: Intake, next_: Announced) -> Reply | None:
         """Why no literal can come here, whatever it is for."""
-        before = self.state is State.NOT_AUTHENTICATED
-        most = self.limits.literals_before_login if before else self.limits.literals
-        if intake.literals > most:
+        if intake.literals > getattr(self.limits, self._limit("literals")):
             return bad("too many literals in one command")
         known = self.capabilities
         if next_.asked or "LITERAL+" in known:
@@ -437,8 +421,7 @@ class Server(ServerConnection[Said, Event, Hint]):
 
     def _check_literal(self, intake: Intake, next_: Announced) -> None:
         """Spoil the command if its literal is too long to be kept."""
-        before = self.state is State.NOT_AUTHENTICATED
-        most = self.limits.literal_before_login if before else self.limits.literal
+        most: int = getattr(self.limits, self._limit("literal"))
         if next_.size > most or intake.size + next_.size > self.limits.arguments:
             intake.spoil(no("too long a literal", Code("TOOBIG")))
 

@@ -433,6 +433,27 @@ class Progress:
         return bad(f"{name}: {extension} is not offered here")
 
 
+class HasProgress:
+    """Either end of a conversation, to look at."""
+
+    _now: Progress
+
+    @property
+    def state(self) -> State:
+        """By what has been answered."""
+        return self._now.state
+
+    @property
+    def mailbox(self) -> str | None:
+        """Which is selected."""
+        return self._now.mailbox
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing can be changed in the mailbox that is selected."""
+        return self._now.read_only
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits(_connection.Limits):
     """How much an IMAP peer may ask of us."""
