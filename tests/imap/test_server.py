@@ -368,11 +368,18 @@ def test_nothing_may_stand_behind_a_message() -> None:
     assert "out of place" in str(error)
 
 
-def test_a_message_with_nul_is_refused_at_its_end() -> None:
+@pytest.mark.parametrize("cut", [0, 1, 2, 3])
+def test_a_message_with_nul_is_refused_at_its_end(cut: int) -> None:
+    """What comes before the NUL is handed over, however it is cut."""
     conn = logged_in()
-    ask_append(conn, b"a APPEND x {3+}\r\ny\0z")
-    *chunks, bad = hear(conn, b"")
-    assert chunks == []
+    ask_append(conn, b"a APPEND x {3+}")
+    got = []
+    for data in (b"y\0z"[:cut], b"y\0z"[cut:] + b"\r\n"):
+        if data:
+            conn.receive_data(data)
+            got += events(conn)
+    *chunks, bad = got
+    assert chunks == [Chunk(b"y")]
     assert bad.hint.reply.condition is Condition.NO
 
 

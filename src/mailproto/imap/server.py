@@ -504,9 +504,11 @@ class Server(HasProgress, ServerConnection[Said, Event, Hint]):
             if not data:
                 return None
             self._coming -= len(data)
-            self._nul |= b"\0" in data
             if self._asked is not None and not self._nul:
-                return Chunk(data)
+                before, nul, _ = data.partition(b"\0")
+                self._nul = bool(nul)
+                if before:
+                    return Chunk(before)
         self._coming, self._tail = None, True
         line = self._take_line()
         if line is None:
