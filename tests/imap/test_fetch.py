@@ -313,6 +313,13 @@ def test_a_shape_that_turns_out_to_be_odd_is_for_the_grammar() -> None:
     assert second == imap.FetchData(2, {"FLAGS": ("a]b",), "BODY[]": b"x" * 5000})
 
 
+def test_nul_in_a_body_of_a_known_shape_is_told() -> None:
+    wire = b"* 1 FETCH (BODY[] {3}\r\nabc)\r\n"
+    _, deviation, data = hear(wire + wire.replace(b"abc", b"a\0c"))
+    assert deviation.quirk is Quirk.NUL
+    assert data.body() == b"a\0c"
+
+
 def test_an_odd_structure_is_for_the_grammar() -> None:
     plain = b"* 1 FETCH (BODY " + PLAIN + b")\r\n"
     odd = b'* 1 FETCH (BODY ("A" "B" NIL NIL NIL "7BIT" 1 NIL NIL NIL NIL 5))\r\n'

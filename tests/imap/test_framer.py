@@ -299,6 +299,31 @@ def test_an_empty_line_is_told_and_skipped() -> None:
     assert isinstance(lost, imap.Malformed)
 
 
+def test_what_is_read_ahead_stays_in_the_buffer() -> None:
+    wires = [b"* %d EXISTS\r\n" % n for n in range(1000)]
+    buffer, reader = ReceiveBuffer(), ResponseReader(Limits())
+    buffer.feed(b"".join(wires))
+    for n in range(1000):
+        assert reader.read(buffer) == imap.Exists(n)
+        assert not reader.unfinished
+        assert len(buffer) == sum(map(len, wires[n + 1 :]))
+    assert reader.read(buffer) is None
+
+
+def test_what_is_read_ahead_is_checked() -> None:
+    first, *rest = hear(b"* 1 EXISTS\r\n* OK [X 1] a\r\n* 0 EXPUNGE\r\n")
+    assert first == imap.Exists(1)
+    assert [type(event).__name__ for event in rest] == [
+        "Reply",
+        "Deviation",
+        "Expunged",
+    ]
+    small = Limits(response=20)
+    first, last = hear(b"* OK abc\r\n* OK " + b"x" * 20 + b"\r\n", limits=small)
+    assert first == imap.Reply(OK, "abc")
+    assert isinstance(last, LimitExceeded)
+
+
 def test_unfinished_tells_of_what_was_taken() -> None:
     buffer, reader = ReceiveBuffer(), ResponseReader(Limits())
 

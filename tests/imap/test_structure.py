@@ -99,6 +99,18 @@ def test_an_envelope_may_have_many_addresses() -> None:
         assert read_envelope(text) == envelope(text)[0]
 
 
+def test_senders_that_are_the_same_are_one() -> None:
+    text = (
+        b'(NIL NIL (("A" NIL "b" "c")) (("A" NIL "b" "c")) (("A" NIL "b" "c")) '
+        b'NIL NIL (("A" NIL "b" "c")) NIL NIL)'
+    )
+    value = read_envelope(text)
+    assert value.from_ is value.sender is value.reply_to
+    assert value == envelope(text)[0]
+    text = text.replace(b"A", b"B", 1)
+    assert read_envelope(text) == envelope(text)[0]
+
+
 ENVELOPE_QUIRKS = [
     (
         Quirk.SPACE_BETWEEN,

@@ -107,10 +107,6 @@ class Unclear:
         self._room = most
         self.events: list[Any] = []  #: that wait
 
-    def __bool__(self) -> bool:
-        """Whether anything waits."""
-        return bool(self.events)
-
     def begins(self, event: LiteralBegins, commands: Iterable[Command[Any]]) -> bool:
         """Whether it is not clear which of *commands* what begins is for."""
         self._room = self._most
