@@ -301,6 +301,19 @@ def test_what_is_large_comes_in_pieces(session: Session) -> None:
     assert data.envelope.subject == "big"
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"FETCH 1 FULLL", b"FETCH 1 (FLAGS MODSEQ)", b"FETCH 1 BINARY[1]",
+        b"FETCH 1 FLAGS (CHANGEDSINCE 1)", b"STORE 1 (UNCHANGEDSINCE 1) FLAGS ()",
+    ],
+)  # fmt: skip
+def test_what_is_not_offered_is_bad(session: Session, line: bytes) -> None:
+    fill(session, 1)
+    (reply,) = asked_for(session, b"a " + line)
+    assert reply.reply.condition is imap.Condition.BAD
+
+
 def asked_for(session: Session, line: bytes) -> Iterator[Any]:
     """What the server says to it, one by one."""
     session.server.receive_data(line + b"\r\n")

@@ -35,6 +35,19 @@ _SETS_SEEN: Final = frozenset({"RFC822", "RFC822.TEXT"})
 LARGE: Final = 262_144  # octets: what has more goes out in pieces
 
 
+_KNOWN: Final = frozenset(
+    {
+        *MACROS, *_OLD, "UID", "FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE",
+        "BODYSTRUCTURE", "BODY", "BODY.PEEK",
+    }
+)  # fmt: skip
+
+
+def are_known(items: tuple[Item, ...]) -> bool:
+    """Whether all of these can be told."""
+    return _KNOWN.issuperset(item.name for item in items)
+
+
 def items_of(items: tuple[Item, ...]) -> list[Item]:
     """The same without macros."""
     return [Item(name) for item in items for name in MACROS.get(item.name, ())] or [
@@ -77,7 +90,7 @@ class Fetched:
         return Part(begin, 0, len(begin), self.row.size)
 
     def say(self, items: list[Item]) -> Iterator[FetchData | Chunk | End]:
-        """What *items* ask for; unknown ones are left out."""
+        """What *items* ask for."""
         told: dict[str, Any] = {}
         for item in items:
             self._add(item, told)

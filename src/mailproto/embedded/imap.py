@@ -13,7 +13,7 @@ from .._command import Bad, Chunk, End
 from ..imap import Condition, FetchData, Item, Reply, SequenceSet, UidSet
 from ..imap.mailboxes import NamespaceEntry
 from ..imap.names import matcher
-from .fetch import Fetched, items_of, sets_seen
+from .fetch import Fetched, are_known, items_of, sets_seen
 from .folders import DELETED, SEEN, SEPARATOR, Folders, Opened, Refused, Row
 from .login import check_password, mechanisms
 from .messages import NOWHERE, Origin
@@ -394,6 +394,8 @@ class Imap(Talk):
             yield piece.replace(b"\0", b"\x80")
 
     def _fetch(self, command: imap.Fetch) -> Answering:
+        if command.modifiers or not are_known(command.items):
+            return Reply(Condition.BAD, "that cannot be fetched here")
         chosen = self._chosen(command.messages)
         seen: dict[int, tuple[str, ...]] = {}
         if sets_seen(command.items) and not self._conn.read_only:
@@ -427,6 +429,8 @@ class Imap(Talk):
         return ok("done")
 
     def _store_flags(self, command: imap.Store) -> Answering:
+        if command.modifiers:
+            return Reply(Condition.BAD, "that is no condition here")
         if self._conn.read_only:
             return no("the mailbox is read-only")
         chosen = self._chosen(command.messages)
