@@ -22,7 +22,10 @@ from .state import Limits, Progress, State
 #: there is more to it than that.
 Ready: TypeAlias = tuple[Completed[Reply], bytes, State | None]
 
-_HEAD = re.compile(rb"[245][0-5][0-9](?:\Z| (?:%s)?)" % STATUS.encode("ascii"))
+# What comes before the text, ``250 2.1.5``, and the text.
+_PLAIN = re.compile(
+    rb"([245][0-5][0-9](?: %s(?![^ ]))?)(?: ([ -~]*+))?" % STATUS.encode()
+)
 
 
 def read_ahead(
@@ -77,16 +80,16 @@ def read_plain(said: bytes) -> Reply | None:
 
     Servers say the same over and over.  ``None``: it has to be looked at in its place.
     """
-    found = _HEAD.match(said)
-    head = _read_head(found[0]) if found is not None else None
-    if found is None or head is None or len(said) > MAX_LINE - 2:
+    found = _PLAIN.fullmatch(said) if len(said) <= MAX_LINE - 2 else None
+    if found is None:
         return _read_lines(said) if said[3:4] == b"-" else None
-    text = said[found.end() :].decode("utf-8", "replace")
-    if not text.isascii() or not text.isprintable():
+    head = _read_head(found[1])
+    if head is None:
         return None
+    text = found[5]
     reply = object.__new__(Reply)  # all that its constructor checks has been seen to
     _set_code(reply, head[0])
-    _set_text(reply, text)
+    _set_text(reply, "" if text is None else text.decode("ascii"))
     _set_enhanced(reply, head[1])
     _set_written(reply, None)
     return reply
@@ -95,7 +98,7 @@ def read_plain(said: bytes) -> Reply | None:
 @lru_cache(maxsize=256)
 def _read_head(head: bytes) -> tuple[int, EnhancedCode | None] | None:
     """What comes before the text of a reply, ``250 2.1.5``; ``None``: look closely."""
-    code, _, status = head.decode("ascii").rstrip(" ").partition(" ")
+    code, _, status = head.decode("ascii").partition(" ")
     if code == "421" or (status and status[0] != code[0]):
         return None
     return int(code), EnhancedCode.read(status) if status else None

@@ -321,10 +321,11 @@ class Client(ReplyReader):
         ):
             return super().next_event()
         event, _, after = self._ready.pop()
+        self._in_flight.popleft()
         if after is None:
-            return self._complete(event.call, event.answer)
-        self._in_flight.popleft()  # its grant does nothing besides
-        self._now.state = after
+            self._settle(event.call.command, event.answer)
+        else:  # its grant does nothing besides
+            self._now.state = after
         return event
 
     def _read(self) -> Event | Signal | None:
@@ -503,17 +504,7 @@ class Client(ReplyReader):
                 self._stale = True  # what may be said is known only by now
                 if not isinstance(command, c.Helo):
                     answer = EhloData.join(answer.lines[0], self._extensions)
-        if answer.ok:
-            self._now.granted(command, answer)
-        else:
-            assert isinstance(answer, Reply)
-            self._now.refused(command, sent=self._body_said)
-            self._stale, self._failed = True, answer
-        if self.dialect.lmtp:
-            if self._now.state not in IN_TRANSACTION:
-                self._recipients, self._deliveries = [], []
-            elif answer.ok and isinstance(command, c.Rcpt):
-                self._recipients.append(command.recipient)
+        self._settle(command, answer)
         self._in_flight.popleft()
         if self._untaken > len(self._in_flight):  # a refusal may come early
             self._untaken -= 1
@@ -525,6 +516,20 @@ class Client(ReplyReader):
         if self._held:
             self._write_held()
         return Completed(call, answer)
+
+    def _settle(self, command: c.SmtpCommand[Any], answer: Answer) -> None:
+        """What *answer* does to the transaction."""
+        if answer.ok:
+            self._now.granted(command, answer)
+        else:
+            assert isinstance(answer, Reply)
+            self._now.refused(command, sent=self._body_said)
+            self._stale, self._failed = True, answer
+        if self.dialect.lmtp:
+            if self._now.state not in IN_TRANSACTION:
+                self._recipients, self._deliveries = [], []
+            elif answer.ok and isinstance(command, c.Rcpt):
+                self._recipients.append(command.recipient)
 
     def _end(self) -> Event:
         if len(self._in) or self._line is not None or self._texts:

@@ -36,8 +36,9 @@ from .grammar import (
 )
 
 _LINE = re.compile(rb"([2-5][0-5][0-9])(?:([ -])([^\r\n\0]*))?")
-STATUS: Final = r"([245])\.(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})(?: |\Z)"
+STATUS: Final = r"([245])\.(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})"
 _ENHANCED = re.compile(STATUS)
+_BEGINNING = re.compile(rf"{STATUS}(?: |\Z)")
 _EXTENSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(?: [!-~]+)*")
 _LIMIT = re.compile(r"[A-Za-z0-9_-]+(?:=[!-:<-~]+)?")
 _LIMIT_VALUE = re.compile(r"[1-9][0-9]{0,5}")
@@ -69,7 +70,7 @@ class EnhancedCode:
     @classmethod
     def read(cls, text: str) -> Self:
         found = _ENHANCED.fullmatch(text)
-        if found is None or text.endswith(" "):
+        if found is None:
             raise ValueError("not an enhanced status code (RFC 3463 2)")
         return cls(int(found[1]), int(found[2]), int(found[3]))
 
@@ -80,7 +81,7 @@ def split_enhanced(code: int, text: str) -> tuple[EnhancedCode | None, str]:
     >>> split_enhanced(550, "5.1.1 no such user")
     (EnhancedCode(category=5, subject=1, detail=1), 'no such user')
     """
-    found = _ENHANCED.match(text)
+    found = _BEGINNING.match(text)
     if found is None or code // 100 != int(found[1]):
         return None, text
     return _enhanced(*found.groups()), text[found.end() :]
