@@ -21,14 +21,17 @@ from mailproto import (
     sasl,
 )
 from mailproto.imap import (
+    IMAP4REV1,
     Append,
     Authenticate,
     Cancel,
     Capabilities,
     Capability,
     Client,
+    Close,
     Code,
     Condition,
+    Create,
     Done,
     Enable,
     Examine,
@@ -43,6 +46,7 @@ from mailproto.imap import (
     Login,
     Logout,
     Malformed,
+    Move,
     Noop,
     Other,
     Quirk,
@@ -936,3 +940,300 @@ def test_what_waits_in_vain_comes_all_the_same(end: bytes) -> None:
         conn, b"* 1 FETCH (BODY[1] {2}\r\nab" + end + b"\r\n"
     )
     assert (begins.uid, chunk) == (getattr(told, "uid", None), Chunk(b"ab"))
+
+
+# -- one thing behind another ----------------------------------------------------------
+
+
+def test_idle_that_waits_its_turn_is_ended_all_the_same() -> None:
+    conn = logged_in("IDLE")
+    conn.send(Noop())
+    idle = conn.send(Idle())
+    conn.send(Done())
+    conn.send(Noop())
+    assert sent(conn) == b"A1 NOOP\r\n"
+    hear(conn, b"A1 OK done\r\n")
+    assert sent(conn) == b"A2 IDLE\r\n"
+    assert hear(conn, b"+ idling\r\n") == [GoAhead(idle, b"idling")]
+    assert sent(conn) == b"DONE\r\n"
+    hear(conn, b"A2 OK done\r\n")
+    assert sent(conn) == b"A3 NOOP\r\n"
+
+
+def test_one_idle_behind_another() -> None:
+    conn = logged_in("IDLE")
+    conn.send(Idle())
+    sent(conn)
+    hear(conn, b"+ idling\r\n")
+    conn.send(Done())
+    conn.send(Idle())
+    for what in (Noop(), Idle()):
+        with pytest.raises(LocalProtocolError, match="until IDLE is over"):
+            conn.send(what)
+    conn.send(Done())
+    with pytest.raises(LocalProtocolError, match="no IDLE goes on"):
+        conn.send(Done())
+    assert sent(conn) == b"DONE\r\n"
+    hear(conn, b"A1 OK done\r\n")
+    assert sent(conn) == b"A2 IDLE\r\n"
+    hear(conn, b"+ idling\r\n")
+    assert sent(conn) == b"DONE\r\n"
+
+
+def test_done_is_for_idle_only() -> None:
+    conn = logged_in("IDLE")
+    conn.send(Noop())
+    with pytest.raises(LocalProtocolError, match="no IDLE goes on"):
+        conn.send(Done())
+
+
+def test_what_is_counted_on_is_all_that_is_on_its_way() -> None:
+    conn = logged_in()
+    conn.send(Select("a"))
+    hear(conn, b"* OK [CAPABILITY IMAP4rev1 MOVE] x\r\n")  # count again
+    assert conn.can_send(Move(UidSet(1), "b")).no is None
+    assert conn.can_send(Fetch(UidSet(1), "FLAGS")).wait is not None
+
+
+def test_what_waits_makes_others_wait() -> None:
+    conn = logged_in()
+    conn.send(Append("x", b"y"))  # its literal holds up all that follows
+    conn.send(Create("a"))
+    assert "which mailboxes there are" in str(conn.can_send(Select("a")).wait)
+    assert "literal of APPEND" in str(conn.can_send(Noop()).wait)
+    sent(conn)
+    hear(conn, b"+ go\r\n")
+    assert sent(conn) == b"y\r\nA2 CREATE a\r\n"
+    assert conn.can_send(Noop()).wait is None
+
+
+def test_hope_is_given_up_as_soon_as_there_is_none() -> None:
+    """NOOP may yet be granted, but no mailbox will be selected by that."""
+    conn = logged_in()
+    conn.send(Noop())
+    conn.send(Select("a"))
+    held = conn.send(Fetch(UidSet(1), "FLAGS"))
+    sent(conn)
+    refusal = Reply(Condition.NO, "no")
+    assert hear(conn, b"A2 NO no\r\n")[1:] == [Completed(held, refusal)]
+    assert sent(conn) == b""
+
+
+class Extra(Other):
+    """Only where no mailbox is selected."""
+
+    __slots__ = ()
+
+
+def test_what_an_answer_would_allow_is_written_behind_its_question() -> None:
+    state = State.AUTHENTICATED
+    conn = selected(dialect=IMAP4REV1.extended({(state, Extra): state}))
+    conn.send(Close())
+    conn.send(Extra("X"))
+    assert sent(conn) == b"t1 CLOSE\r\nt2 X\r\n"
+
+
+def test_what_is_not_offered_any_more_is_refused_for_that() -> None:
+    conn = client(b"* OK [CAPABILITY IMAP4rev1 ENABLE] hi\r\n")
+    conn.send(Login("a", "wrong"))
+    sent(conn)
+    hear(conn, b"A1 NO wrong\r\n")
+    conn.send(Login("a", "b"))
+    held = conn.send(Enable("X"))
+    sent(conn)
+    _, refused = hear(conn, b"A2 OK [CAPABILITY IMAP4rev1] in\r\n")
+    assert refused.call is held
+    assert "ENABLE is not offered" in refused.answer.text
+
+
+def test_capabilities_may_be_told_at_any_time() -> None:
+    conn = selected()
+    assert conn.can_send(Move(UidSet(1), "a")).no is not None
+    hear(conn, b"* CAPABILITY IMAP4rev1 MOVE\r\n")
+    assert conn.can_send(Move(UidSet(1), "a"))
+
+
+# -- while octets are under way --------------------------------------------------------
+
+
+def test_the_end_of_another_command_does_not_touch_a_literal() -> None:
+    conn = logged_in()
+    first = conn.send(Noop())
+    conn.send(Append("x", b"ab"))
+    sent(conn)
+    assert hear(conn, b"A1 OK done\r\n")[0].call is first
+    hear(conn, b"+ go\r\n")
+    assert sent(conn) == b"ab\r\n"
+
+
+def test_nor_one_that_is_sent_by_hand() -> None:
+    conn = logged_in()
+    first = conn.send(Noop())
+    call = conn.send(Append("x", Streamed(2)))
+    sent(conn)
+    hear(conn, b"+ go\r\n")
+    conn.send(Chunk(b"a"))
+    sent(conn)
+    assert hear(conn, b"A1 OK done\r\n")[0].call is first
+    with pytest.raises(LocalProtocolError, match="until APPEND is over"):
+        conn.send(Noop())
+    conn.send(Chunk(b"b"))
+    conn.send(End())
+    sent(conn)
+    assert hear(conn, b"A2 OK done\r\n")[0].call is call
+
+
+def test_a_refusal_amid_octets_drops_the_literals_behind_them() -> None:
+    class Two(Other):
+        def write(self) -> list[Any]:
+            return [b"X ", Streamed(2), b" ", Literal(b"y")]
+
+    state = State.AUTHENTICATED
+    conn = logged_in(dialect=IMAP4REV1.extended({(state, Two): state}))
+    call = conn.send(Two("X"))
+    sent(conn)
+    hear(conn, b"+ go\r\n")
+    sent(conn)
+    assert hear(conn, b"A1 NO full\r\n") == []
+    conn.send(Chunk(b"ab"))
+    conn.send(End())
+    assert sent(conn) == b"ab {1}\r\n"
+    (done,) = events(conn)
+    assert done.call is call
+    conn.send(Noop())
+    assert sent(conn) == b"A2 NOOP\r\n"
+
+
+def test_a_literal_is_asked_for_when_it_is_announced_and_not_before() -> None:
+    conn = client()
+    conn.send(Login("ä", "ö"))
+    sent(conn)
+    with pytest.raises(RemoteProtocolError, match="has not heard of"):
+        hear(conn, b"+ go\r\n+ go\r\n")
+
+
+@pytest.mark.parametrize("refused", [b"", b"A1 NO full\r\n"])
+def test_bye_amid_octets(refused: bytes) -> None:
+    conn = logged_in()
+    call = conn.send(Append("x", Streamed(2)))
+    sent(conn)
+    hear(conn, b"+ go\r\n")
+    sent(conn)
+    bye, done = hear(conn, refused + b"* BYE full\r\n")
+    assert done == Completed(call, bye)
+    for late in (Chunk(b"a"), End()):
+        with pytest.raises(LocalProtocolError, match="no literal is awaited"):
+            conn.send(late)
+    conn.receive_data(b"")
+    assert events(conn) == [Closed()]
+
+
+def test_a_plus_that_nobody_waits_for() -> None:
+    with pytest.raises(RemoteProtocolError, match="asks for"):
+        hear(client(), b"+ go\r\n")
+    with pytest.raises(RemoteProtocolError, match="not a response"):
+        hear(client(strict=True), b"+OK\r\n")
+
+
+# -- log-ins that go wrong -------------------------------------------------------------
+
+BY_HAND = b"* OK [CAPABILITY AUTH=X SASL-IR] hi\r\n"
+
+
+def test_no_response_without_a_log_in() -> None:
+    for value in (Response(b"a"), Cancel()):
+        with pytest.raises(LocalProtocolError, match="no challenge waits"):
+            client().send(value)
+
+
+@pytest.mark.parametrize(
+    "forged", [b"+ YQ==\r\n", b"A1 OK in\r\n"], ids=["challenge", "answer"]
+)
+def test_nothing_answers_a_response_that_was_not_given(forged: bytes) -> None:
+    conn = client(BY_HAND)
+    conn.send(Authenticate("X"))
+    sent(conn)
+    hear(conn, b"+ YQ==\r\n")
+    with pytest.raises(RemoteProtocolError):
+        hear(conn, forged)
+
+
+def test_nor_one_that_was_not_sent() -> None:
+    conn = client(b"* OK [CAPABILITY AUTH=PLAIN] hi\r\n")
+    conn.send(Authenticate.using(sasl.Plain("a", "b")))
+    sent(conn)
+    with pytest.raises(RemoteProtocolError, match="before the command was sent"):
+        hear(conn, b"+ \r\nA1 OK in\r\n")
+
+
+def test_what_is_no_challenge_may_be_an_empty_one_for_who_answers_by_hand() -> None:
+    conn = client(BY_HAND)
+    call = conn.send(Authenticate("X"))
+    sent(conn)
+    odd, go = hear(conn, b"+ go ahead!\r\n")
+    assert odd.quirk is Quirk.ODD_CHALLENGE
+    assert go == GoAhead(call, b"")
+
+
+def test_but_once_only_and_not_for_ever() -> None:
+    conn = client(BY_HAND, limits=Limits(sasl_rounds=3))
+    call = conn.send(Authenticate("X"))
+    sent(conn)
+    hear(conn, b"+ go ahead!\r\n")
+    conn.send(Response(b"a"))
+    for _ in range(2):
+        sent(conn)
+        assert hear(conn, b"+ go ahead!\r\n") == []
+        assert sent(conn) == b"*\r\n"
+    with pytest.raises(LimitExceeded, match="sasl_rounds"):
+        hear(conn, b"+ go ahead!\r\n")
+    assert call.cause is None
+
+
+def test_the_reason_why_we_gave_up_outlives_bye() -> None:
+    conn = client(BY_HAND, strict=True)
+    call = conn.send(Authenticate("X"))
+    sent(conn)
+    hear(conn, b"+ go ahead!\r\n")
+    assert sent(conn) == b"*\r\n"
+    hear(conn, b"* BYE x\r\n")
+    assert "not base64" in str(call.cause)
+
+
+def test_bye_ends_a_log_in_that_waits_for_a_response() -> None:
+    conn = client(BY_HAND)
+    conn.send(Authenticate("X"))
+    sent(conn)
+    hear(conn, b"+ YQ==\r\n* BYE x\r\n")
+    with pytest.raises(LocalProtocolError, match="no challenge waits"):
+        conn.send(Response(b"a"))
+
+
+def test_a_first_response_by_hand_that_is_too_long_comes_later() -> None:
+    conn = client(BY_HAND, limits=Limits(sasl_line=26))
+    conn.send(Authenticate("X", b"a long one"))
+    assert sent(conn) == b"A1 AUTHENTICATE X\r\n"
+    assert hear(conn, b"+ \r\n") == []
+    assert sent(conn) == b"YSBsb25nIG9uZQ==\r\n"
+
+
+def test_a_log_in_is_over_when_it_is_refused() -> None:
+    conn = client(b"* OK [CAPABILITY AUTH=PLAIN] hi\r\n")
+    conn.send(Authenticate.using(sasl.Plain("a", "b")))
+    sent(conn)
+    hear(conn, b"A1 NO no\r\n")
+    conn.send(Noop())
+    sent(conn)
+    with pytest.raises(RemoteProtocolError, match="not owed"):
+        hear(conn, b"+ \r\n")
+    assert sent(conn) == b""
+
+
+def test_capabilities_are_forgotten_by_a_log_in_of_any_kind() -> None:
+    conn = client(b"* OK [CAPABILITY AUTH=PLAIN LITERAL+] hi\r\n")
+    conn.send(Authenticate.using(sasl.Plain("a", "b")))
+    sent(conn)
+    hear(conn, b"+ \r\n")
+    sent(conn)
+    hear(conn, b"A1 OK in\r\n")
+    assert conn.capabilities is None

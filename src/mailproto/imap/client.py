@@ -103,7 +103,7 @@ class Client(HasProgress, ClientConnection[Event]):
         self._challenged = False  # the server has said something in it
         self._learnt: Capabilities | None = None  # while it was going on
         self._idling = False  # "+" came
-        self._done = False  # DONE was sent, or is to be
+        self._ended: set[Call[Any]] = set()  # IDLEs whose DONE was sent, or is to be
 
     # -- to look at ------------------------------------------------------------
 
@@ -176,9 +176,7 @@ class Client(HasProgress, ClientConnection[Event]):
         if not isinstance(command, c.ImapCommand):
             return f"{command!r} is no command of IMAP"
         last = self._last()
-        if last is not None and (
-            last is self._by_hand or self._keeps_others_out(last.command)
-        ):
+        if last is not None and (last is self._by_hand or self._keeps_others_out(last)):
             return f"nothing can be sent until {name_of(last.command)} is over"
         if len(self._in_flight) + len(self._held) >= self.limits.in_flight:
             return f"more than {self.limits.in_flight} commands in flight"
@@ -195,11 +193,11 @@ class Client(HasProgress, ClientConnection[Event]):
             return str(error)
         return None
 
-    def _keeps_others_out(self, command: Any) -> bool:
-        """Whether nobody can say what could be sent behind *command*."""
-        if isinstance(command, x.Idle):
-            return not self._done
-        return isinstance(command, (c.StartTls, c.Authenticate))
+    def _keeps_others_out(self, call: Call[Any]) -> bool:
+        """Whether nobody can say what could be sent behind *call*."""
+        if isinstance(call.command, x.Idle):
+            return call not in self._ended
+        return isinstance(call.command, (c.StartTls, c.Authenticate))
 
     def _binary_refused(self, command: c.ImapCommand[Any]) -> bool:
         offered = self._ahead.offered or ()
@@ -210,9 +208,14 @@ class Client(HasProgress, ClientConnection[Event]):
     def _count_ahead(self) -> None:
         """What was counted on did not come true: count again."""
         self._stale = False
-        self._ahead = self._now.copy()
-        for call in (*self._in_flight.values(), *self._held):
-            self._ahead.granted(call.command)
+        self._ahead = self._granting(*self._in_flight.values(), *self._held)
+
+    def _granting(self, *calls: Call[Any]) -> Progress:
+        """How far all will have come if *calls* are granted."""
+        hoped = self._now.copy()
+        for call in calls:
+            hoped.granted(call.command)
+        return hoped
 
     def _why_wait(self, command: Any) -> str | None:
         """Why *command* could not be written at once, if it could not."""
@@ -231,15 +234,17 @@ class Client(HasProgress, ClientConnection[Event]):
 
     def _write_held(self) -> None:
         """Write what may go out now, in order."""
-        while self._held and not self._await_tls:
+        while self._held:
             call = self._held[0]
             if self._why_hold(call.command) is not None:
                 return
             self._held.popleft()
             why_not = self._now.why_not(call.command, tls=self.tls)
-            if why_not is not None and not self._in_flight:
+            if why_not is not None:
+                hoped = self._granting(*self._in_flight.values())
+                why_not = hoped.why_not(call.command, tls=self.tls)
+            if why_not is not None:
                 # It was sent in the hope of something that was refused.
-                self._stale = True
                 self._events.append(Completed(call, self._refusal or why_not))
                 continue
             tag = next(self._tags)
@@ -251,7 +256,7 @@ class Client(HasProgress, ClientConnection[Event]):
     def _begin(self, tag: str, command: c.ImapCommand[Any]) -> None:
         """Write *command* as far as it may be written."""
         self._learnt = None
-        self._idling = self._done = self._challenged = False
+        self._idling = self._challenged = False
         if isinstance(command, c.Authenticate):
             self._begin_login(tag, command)
             return
@@ -308,10 +313,10 @@ class Client(HasProgress, ClientConnection[Event]):
 
     def _send_done(self) -> None:
         last = self._last()
-        if last is None or not isinstance(last.command, x.Idle) or self._done:
+        if last is None or not isinstance(last.command, x.Idle) or last in self._ended:
             raise LocalProtocolError("Done: no IDLE goes on")
-        self._done = True
-        if self._idling:
+        self._ended.add(last)
+        if self._idling and not self._held:
             self._write(x.Done().write())
 
     def data_to_send(self) -> list[bytes]:
@@ -403,7 +408,6 @@ class Client(HasProgress, ClientConnection[Event]):
         self._now.state = state
         self._stale = True
         self._learn(response.code)
-        self._write_held()
         return self.greeting
 
     def _learn(self, code: object) -> None:
@@ -455,17 +459,17 @@ class Client(HasProgress, ClientConnection[Event]):
         text = response.text.encode("utf-8", "surrogateescape")
         sending = self._sending
         if sending is not None and sending.awaited is not None:
-            self._unsaid.add(self._writing or "")
+            assert self._writing is not None
+            self._unsaid.add(self._writing)
             self._go_on(sending, sending.asked(), text)
             return None
-        if sending is None:
-            if self._login is not None and not self._login.awaited:
-                return self._read_challenge(call, self._login, response)
-            if isinstance(call.command, x.Idle) and not self._idling:
-                self._idling = True
-                if self._done:
-                    self._write(x.Done().write())
-                return GoAhead(call, text)
+        if self._login is not None and not self._login.awaited:
+            return self._read_challenge(call, self._login, response)
+        if isinstance(call.command, x.Idle) and not self._idling:
+            self._idling = True
+            if call in self._ended:
+                self._write(x.Done().write())
+            return GoAhead(call, text)
         raise RemoteProtocolError("the server asks for what it is not owed")
 
     def _read_challenge(
@@ -512,8 +516,8 @@ class Client(HasProgress, ClientConnection[Event]):
         if granted and unfinished:
             # CVE-2026-42246: it cannot be an answer to what was not said.
             raise RemoteProtocolError("an answer before the command was sent")
-        if tag == self._writing and self._sending and self._sending.left is not None:
-            self._due = (tag, reply)  # its octets are under way: not before our End
+        if tag == self._writing:  # not before our End, if its octets are under way
+            self._due = (tag, reply)
             return None
         if granted and isinstance(call.command, c.StartTls):
             self._due = (tag, reply)
@@ -528,23 +532,23 @@ class Client(HasProgress, ClientConnection[Event]):
         command = call.command
         if tag == self._writing:  # what was not asked for is not sent
             self._writing = self._sending = None
-        if call is self._by_hand:
-            self._by_hand = None
         if self._login is not None:
             call.cause = self._login.cause
         if reply.ok:
             self._granted(command, reply)
         else:
             self._now.refused(command)
-            self._refusal = reply
+        self._refusal = None if reply.ok else reply
         self._stale = True
-        self._learnt = self._login = None
+        self._login = None
         self._write_held()
         return Completed(call, reply)
 
     def _take_call(self, tag: str) -> Call[Any]:
         self._traffic.remove(tag)
-        return self._in_flight.pop(tag)
+        call = self._in_flight.pop(tag)
+        self._ended.discard(call)
+        return call
 
     def _granted(self, command: c.ImapCommand[Any], reply: Reply) -> None:
         self._now.granted(command, reply)
@@ -563,7 +567,6 @@ class Client(HasProgress, ClientConnection[Event]):
                 if self.strict:
                     break
                 self._take_call(tag)
-                self._now.granted(call.command)
                 return Completed(call, Reply(Condition.OK, self._bye.text))
         if self._in_flight:
             name = name_of(next(iter(self._in_flight.values())).command)
