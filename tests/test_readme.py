@@ -53,7 +53,7 @@ class World:
 
     def run(self, code: str, capsys: pytest.CaptureFixture[str]) -> None:
         expected = [found["text"] for found in PRINTED.finditer(code)]
-        exec(compile(code, "example", "exec"), self.names)
+        exec(compile(code, "example", "exec", dont_inherit=True), self.names)
         printed = capsys.readouterr().out.splitlines()
         assert [line for line in printed if line in expected] == expected
 
