@@ -161,8 +161,8 @@ def test_a_key_of_an_extension_has_no_class() -> None:
     with pytest.raises(ValueError, match="no such search key"):
         read(b"YOUNGER 3600")
     for name, *tokens in (
-        ("X SEEN",), ("",), ("12",), ("1:*",), ("(",), ("X\r\n",), ("X", "a b"), ("X", "\r\n"),
-        ("X", "(NOT"), ("X", ("\0",)),
+        ("X SEEN",), ("",), ("12",), ("1:*",), ("(",), ("X\r\n",), ("X", "a b"),
+        ("X", "\r\n"), ("X", "(NOT"), ("X", ("\0",)),
     ):  # fmt: skip
         with pytest.raises(ValueError):
             Other(name, *tokens)

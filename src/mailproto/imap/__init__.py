@@ -2,6 +2,7 @@
 
 # ruff: isort: skip_file
 # fmt: off
+from .._login import Cancel, Response
 from . import kinds, search
 from .client import Client
 from .codes import (
@@ -9,10 +10,8 @@ from .codes import (
     ResponseCode, UidNext, UidValidity, Unseen,
 )
 from .commands import (
-    Append, Authenticate, Cancel, Capability, Change, Check, Close, Copy, Create,
-    Delete, Examine, Expunge, Fetch, ImapCommand, List, Login, Logout, Lsub, Noop,
-    Other, Rename, Response, Search, Select, StartTls, Status, Store, Subscribe,
-    Unsubscribe, read_command, verbs_of,
+    Append, Authenticate, Capability, Create, Delete, Examine, List, Login, Logout,
+    Lsub, Noop, Rename, Select, StartTls, Status, Subscribe, Unsubscribe,
 )
 from .envelope import Address, Envelope
 from .extensions import Done, Enable, Id, Idle, Move, Namespace, Unselect
@@ -21,6 +20,9 @@ from .grammar import Cursor, GrammarError, Literal, Section, Streamed
 from .items import Item
 from .mailboxes import (
     ListData, LsubData, NamespaceData, NamespaceEntry, Raw, StatusData,
+)
+from .messages import (
+    Change, Check, Close, Copy, Expunge, Fetch, Search, Store,
 )
 from .quirks import Quirk
 from .replies import (
@@ -40,6 +42,7 @@ from .state import Dialect, IMAP4REV1, Limits, State, Verdict
 from .structure import BodyPart, Disposition, Multipart, walk
 from .tokens import Parameter
 from .updates import Updates
+from .verbs import ImapCommand, Other, read_command, verbs_of
 from .view import MailboxView
 
 __all__ = [

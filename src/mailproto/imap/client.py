@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias, TypeVar, overload
 
 from .._command import Call, Chunk, Closed, Command, Completed, Deviation, End, GoAhead
 from .._connection import ClientConnection, Security
-from .._login import Login
+from .._login import Cancel, Login, Response
 from ..errors import LocalProtocolError, RemoteProtocolError, quote
 from . import commands as c
 from . import extensions as x
@@ -44,6 +44,7 @@ from .state import (
     name_of,
 )
 from .transcript import shown
+from .verbs import ImapCommand
 
 R = TypeVar("R")
 Event: TypeAlias = Any
@@ -128,10 +129,10 @@ class Client(HasProgress, ClientConnection[Event]):
     def send(self, value: Command[R]) -> Call[R]: ...
 
     @overload
-    def send(self, value: c.Response | c.Cancel | x.Done | Chunk | End) -> None: ...
+    def send(self, value: Response | Cancel | x.Done | Chunk | End) -> None: ...
 
     def send(
-        self, value: Command[R] | c.Response | c.Cancel | x.Done | Chunk | End
+        self, value: Command[R] | Response | Cancel | x.Done | Chunk | End
     ) -> Call[R] | None:
         """Queue *value*; the events that answer a command name the call returned.
 
@@ -141,9 +142,9 @@ class Client(HasProgress, ClientConnection[Event]):
         if self._failure is not None:
             raise self._failure
         match value:
-            case c.ImapCommand():
+            case ImapCommand():
                 return self._send_command(value)
-            case c.Response() | c.Cancel():
+            case Response() | Cancel():
                 self._send_response(value)
             case x.Done():
                 self._send_done()
@@ -153,7 +154,7 @@ class Client(HasProgress, ClientConnection[Event]):
                 raise LocalProtocolError(f"{value!r} is nothing that IMAP can send")
         return None
 
-    def _send_command(self, command: c.ImapCommand[Any]) -> Call[Any]:
+    def _send_command(self, command: ImapCommand[Any]) -> Call[Any]:
         no = self._why_refused(command)
         if no is not None:
             raise LocalProtocolError(no)
@@ -173,7 +174,7 @@ class Client(HasProgress, ClientConnection[Event]):
 
     def _why_refused(self, command: Command[Any]) -> str | None:
         """Why ``send`` raises LocalProtocolError for *command*, if it does."""
-        if not isinstance(command, c.ImapCommand):
+        if not isinstance(command, ImapCommand):
             return f"{command!r} is no command of IMAP"
         last = self._last()
         if last is not None and (last is self._by_hand or self._keeps_others_out(last)):
@@ -199,7 +200,7 @@ class Client(HasProgress, ClientConnection[Event]):
             return call not in self._ended
         return isinstance(call.command, (c.StartTls, c.Authenticate))
 
-    def _binary_refused(self, command: c.ImapCommand[Any]) -> bool:
+    def _binary_refused(self, command: ImapCommand[Any]) -> bool:
         offered = self._ahead.offered or ()
         return "BINARY" not in offered and any(
             isinstance(part, Literal) and part.binary for part in command.write()
@@ -253,7 +254,7 @@ class Client(HasProgress, ClientConnection[Event]):
             self._unsaid.add(tag)
             self._begin(tag, call.command)
 
-    def _begin(self, tag: str, command: c.ImapCommand[Any]) -> None:
+    def _begin(self, tag: str, command: ImapCommand[Any]) -> None:
         """Write *command* as far as it may be written."""
         self._learnt = None
         self._idling = self._challenged = False
@@ -301,13 +302,13 @@ class Client(HasProgress, ClientConnection[Event]):
             self._by_hand = None
             self._go_on(sending, out, b"")
 
-    def _send_response(self, value: c.Response | c.Cancel) -> None:
+    def _send_response(self, value: Response | Cancel) -> None:
         if self._login is None or not self._login.awaited:
             raise LocalProtocolError(f"no challenge waits for a {type(value).__name__}")
         self._login.awaited = False
         self._say_turn(value)
 
-    def _say_turn(self, value: c.Response | c.Cancel) -> None:
+    def _say_turn(self, value: Response | Cancel) -> None:
         self._unsaid.update(self._in_flight)  # a log-in goes alone
         self._write(value.write(), value.masked())
 
@@ -486,7 +487,7 @@ class Client(HasProgress, ClientConnection[Event]):
             # RFC 3501 6.2.2 knows of no such challenge; it is for nobody to answer.
             login.count()
             login.cause = RemoteProtocolError("a challenge that is not base64")
-            self._say_turn(c.Cancel())
+            self._say_turn(Cancel())
             return None
         return self._answer_challenge(call, login, challenge)
 
@@ -498,7 +499,7 @@ class Client(HasProgress, ClientConnection[Event]):
             login.awaited = True
             return GoAhead(call, challenge)
         answer = login.respond(challenge)
-        self._say_turn(c.Cancel() if answer is None else c.Response(answer))
+        self._say_turn(Cancel() if answer is None else Response(answer))
         return None
 
     def _read_answer(self, tag: str, reply: Reply) -> Event | None:
@@ -550,7 +551,7 @@ class Client(HasProgress, ClientConnection[Event]):
         self._ended.discard(call)
         return call
 
-    def _granted(self, command: c.ImapCommand[Any], reply: Reply) -> None:
+    def _granted(self, command: ImapCommand[Any], reply: Reply) -> None:
         self._now.granted(command, reply)
         if isinstance(command, (c.Login, c.Authenticate)):
             # Another user, other extensions: what was told before is not true any more,

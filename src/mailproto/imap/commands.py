@@ -16,29 +16,15 @@ from datetime import datetime
 from typing import Annotated, Any, Self, TypeVar
 
 from .. import sasl
-from .._login import Cancel as Cancel
-from .._login import Response as Response
 from .._login import read_auth, write_auth
 from . import kinds
 from .codes import AppendUid, Capabilities
 from .dates import check_date_time, write_date_time
 from .grammar import Cursor, Fragment, Literal, Streamed, inline, write_astring
 from .mailboxes import ListData, LsubData, StatusData
-from .messages import Change as Change
-from .messages import Check as Check
-from .messages import Close as Close
-from .messages import Copy as Copy
-from .messages import Expunge as Expunge
-from .messages import Fetch as Fetch
-from .messages import OnMessages as OnMessages
-from .messages import Search as Search
-from .messages import Store as Store
 from .replies import Condition, Reply
 from .results import Selected
-from .verbs import ImapCommand as ImapCommand
-from .verbs import Other as Other
-from .verbs import read_command as read_command
-from .verbs import verbs_of as verbs_of
+from .verbs import ImapCommand
 
 R = TypeVar("R")
 

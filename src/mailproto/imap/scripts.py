@@ -31,15 +31,14 @@ from .commands import (
     Capability,
     Create,
     Examine,
-    Fetch,
     List,
     Login,
-    Search,
     StartTls,
 )
 from .extensions import Done, Idle
 from .fetch import FetchData
 from .grammar import Streamed
+from .messages import Fetch, Search
 from .replies import LiteralBegins, Reply
 from .sets import UidSet
 from .state import State

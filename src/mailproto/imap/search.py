@@ -118,6 +118,7 @@ class And(_OfKeys):
     """All of *keys*, ``(SEEN FLAGGED)``."""
 
     __slots__ = ()
+    name = ""
 
     def __init__(self, *keys: Key) -> None:
         if not keys:
@@ -125,8 +126,7 @@ class And(_OfKeys):
         _OfKeys.__init__(self, *keys)
 
     def parts(self) -> Sequence[Fragment | Key]:
-        spaced = [part for key in self.keys for part in (b" ", key)]
-        return (b"(", *spaced[1:], b")")
+        return (b"(", *_OfKeys.parts(self)[2:], b")")
 
 
 class Or(_OfKeys):

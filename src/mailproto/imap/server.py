@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 from .. import sasl
 from .._command import Bad, Chunk, Closed, End
 from .._connection import PAUSED, Security, ServerConnection, Signal
+from .._login import Cancel, Response
 from ..errors import LimitExceeded, LocalProtocolError, RemoteProtocolError
 from . import commands as c
 from . import extensions as x
@@ -31,6 +32,7 @@ from .state import (
     no,
 )
 from .updates import Updates
+from .verbs import ImapCommand, Other, read_command
 
 Hint: TypeAlias = TaggedReply | Reply
 Said: TypeAlias = Hint | Greeting | Continue | Challenge | Data | Chunk | End
@@ -41,16 +43,14 @@ class Tagged:
     """Event: *command* was said, and its answer bears *tag*."""
 
     tag: str
-    command: c.ImapCommand[Any]
+    command: ImapCommand[Any]
 
     def answer(self, reply: Reply) -> TaggedReply:
         """*reply*, for this command."""
         return TaggedReply(self.tag, reply)
 
 
-Event: TypeAlias = (
-    Tagged | c.Response | c.Cancel | x.Done | Chunk | End | Bad[Any] | Closed
-)
+Event: TypeAlias = Tagged | Response | Cancel | x.Done | Chunk | End | Bad[Any] | Closed
 
 GO_ON: Final = Continue("Ready for additional command text")
 
@@ -237,7 +237,7 @@ class Server(HasProgress, ServerConnection[Said, Event, Hint]):
             raise LocalProtocolError("EXPUNGE cannot be said now (RFC 3501 7.4.1)")
         if value.of_messages and not selecting:
             known = self.state is State.SELECTED
-        if not known and not isinstance(asked, x.Id | c.Other):
+        if not known and not isinstance(asked, x.Id | Other):
             raise self._not_now(value)
 
     @property
@@ -273,7 +273,7 @@ class Server(HasProgress, ServerConnection[Said, Event, Hint]):
             raise LocalProtocolError("the message has not come: wait for its End")
         self._decide(asked.command, answer)
 
-    def _decide(self, command: c.ImapCommand[Any], answer: TaggedReply) -> None:
+    def _decide(self, command: ImapCommand[Any], answer: TaggedReply) -> None:
         """All of the answer is said: what follows from it?"""
         reply = answer.reply
         if isinstance(command, c.Logout) and reply.ok and not self._said_bye:
@@ -431,9 +431,7 @@ class Server(HasProgress, ServerConnection[Said, Event, Hint]):
         if data[:7].upper() != b"APPEND ":
             return None
         try:
-            command = c.read_command(
-                Cursor(data, holes=(len(data),)), self.dialect.verbs
-            )
+            command = read_command(Cursor(data, holes=(len(data),)), self.dialect.verbs)
         except ValueError:
             return None  # the literal is a mailbox name, or the rest is nonsense
         refusal = self._refusal(command)
@@ -456,7 +454,7 @@ class Server(HasProgress, ServerConnection[Said, Event, Hint]):
             return self._refuse(b"", tag, refusal)
         data = intake.data
         try:
-            command = c.read_command(Cursor(data), self.dialect.verbs)
+            command = read_command(Cursor(data), self.dialect.verbs)
         except ValueError as error:
             reason = getattr(error, "reason", str(error))
             return self._refuse(data, tag, bad(reason))
@@ -483,7 +481,7 @@ class Server(HasProgress, ServerConnection[Said, Event, Hint]):
             raise
         return self._asked
 
-    def _refusal(self, command: c.ImapCommand[Any]) -> Reply | None:
+    def _refusal(self, command: ImapCommand[Any]) -> Reply | None:
         """What the server says by itself, where the protocol leaves no choice."""
         self._now.offered = self.capabilities
         if self.tls_demanded and type(command) not in BEFORE_TLS:
@@ -556,10 +554,10 @@ class Server(HasProgress, ServerConnection[Said, Event, Hint]):
             return self._refuse(b"", self._asked.tag, bad("too much for one log-in"))
         if line == b"*":
             self._heard(line)
-            return c.Cancel()
+            return Cancel()
         self._heard(b"****")
         try:
-            return c.Response.read(line)
+            return Response.read(line)
         except ValueError:
             return self._refuse(line, self._asked.tag, bad("that is not base64"))
 

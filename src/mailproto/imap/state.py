@@ -56,10 +56,12 @@ from typing import Any, Final, TypeAlias
 from .. import _connection
 from . import commands as c
 from . import extensions as x
+from . import messages as m
 from .codes import Capabilities, Code
 from .replies import Condition, Reply
 from .search import Messages
 from .sets import NumberSet
+from .verbs import ImapCommand, Other, verbs_of
 
 
 class State(Enum):
@@ -72,17 +74,17 @@ class State(Enum):
     LOGOUT = "LOGOUT"
 
 
-Command = c.ImapCommand[Any]
+Command = ImapCommand[Any]
 Kind = type[Command]
 Table = Mapping[tuple[State, Kind], State]
 
-_ANYWHERE: Final[tuple[Kind, ...]] = (c.Capability, c.Noop, x.Id, c.Other)
+_ANYWHERE: Final[tuple[Kind, ...]] = (c.Capability, c.Noop, x.Id, Other)
 _WITH_NAMES: Final[tuple[Kind, ...]] = (
     c.Create, c.Delete, c.Rename, c.Subscribe, c.Unsubscribe, c.List, c.Lsub, c.Status,
     c.Append, x.Namespace, x.Idle,
 )  # fmt: skip
 _WITH_MESSAGES: Final[tuple[Kind, ...]] = (
-    c.Check, c.Expunge, c.Search, c.Fetch, c.Store, c.Copy, x.Move,
+    m.Check, m.Expunge, m.Search, m.Fetch, m.Store, m.Copy, x.Move,
 )  # fmt: skip
 
 
@@ -101,7 +103,7 @@ def _table() -> Table:
         rows[state, c.Select] = rows[state, c.Examine] = selected
         rows.update({(state, kind): state for kind in _WITH_NAMES})
     rows.update({(selected, kind): selected for kind in _WITH_MESSAGES})
-    rows[selected, c.Close] = rows[selected, x.Unselect] = after
+    rows[selected, m.Close] = rows[selected, x.Unselect] = after
     return rows
 
 
@@ -113,8 +115,8 @@ class Dialect:
 
     def __init__(self, table: Table) -> None:
         self.table: Final = dict(table)
-        kinds = dict.fromkeys(kind for _, kind in table if kind is not c.Other)
-        self.verbs: Final = c.verbs_of(*kinds)
+        kinds = dict.fromkeys(kind for _, kind in table if kind is not Other)
+        self.verbs: Final = verbs_of(*kinds)
 
     def extended(self, rows: Table) -> Dialect:
         """The same with more verbs, or with other classes for the same verbs."""
@@ -167,12 +169,12 @@ def _effects() -> Mapping[Kind, tuple[Effect, Effect]]:
     nothing, names, selection = Effect.NOTHING, Effect.NAMES, Effect.SELECTION
     groups: list[tuple[Effect, Effect, tuple[Kind, ...]]] = [
         (names | selection, selection, (c.Select, c.Examine)),
-        (selection, selection, (c.Close, x.Unselect)),
+        (selection, selection, (m.Close, x.Unselect)),
         (nothing, names, (c.Create, c.Subscribe, c.Unsubscribe)),
         (names, names, (c.Delete, c.Rename)),
         (names, nothing, (c.List, c.Lsub, c.Status, c.Append)),
-        (names | selection, nothing, (c.Copy, x.Move)),
-        (selection, nothing, (c.Check, c.Expunge, c.Search, c.Fetch, c.Store)),
+        (names | selection, nothing, (m.Copy, x.Move)),
+        (selection, nothing, (m.Check, m.Expunge, m.Search, m.Fetch, m.Store)),
     ]
     return {kind: (needs, may) for needs, may, kinds in groups for kind in kinds}
 
@@ -180,7 +182,7 @@ def _effects() -> Mapping[Kind, tuple[Effect, Effect]]:
 _EFFECTS: Final = _effects()
 
 # Their answers do not say which question they answer.
-_ALIKE: Final[frozenset[Kind]] = frozenset({c.Search, c.List, c.Lsub})
+_ALIKE: Final[frozenset[Kind]] = frozenset({m.Search, c.List, c.Lsub})
 
 _WHY: Final = {
     Effect.NUMBERS: "an EXPUNGE may come of {}, and shift the message numbers",
@@ -195,7 +197,7 @@ _SETS_SEEN: Final = frozenset({"BODY", "BINARY", "RFC822", "RFC822.TEXT"})
 
 def name_of(command: Command) -> str:
     """The verb, as people know it."""
-    if isinstance(command, c.Other):
+    if isinstance(command, Other):
         return command.name
     return ("UID " if command.by_uid else "") + command.verb.decode("ascii")
 
@@ -205,14 +207,14 @@ def may_expunge(command: Command) -> bool:
 
     UID FETCH, UID STORE and UID SEARCH "are different commands".
     """
-    return command.by_uid or not isinstance(command, c.Fetch | c.Store | c.Search)
+    return command.by_uid or not isinstance(command, m.Fetch | m.Store | m.Search)
 
 
 def uses_numbers(command: Command) -> bool:
     """Whether it names messages by their numbers."""
-    if isinstance(command, c.OnMessages):
+    if isinstance(command, m.OnMessages):
         return not command.by_uid
-    keys = list(command.keys) if isinstance(command, c.Search) else []
+    keys = list(command.keys) if isinstance(command, m.Search) else []
     for key in keys:  # grows
         if isinstance(key, Messages):
             return True
@@ -222,9 +224,9 @@ def uses_numbers(command: Command) -> bool:
 
 def _flags(command: Command) -> tuple[bool, bool]:
     """Whether it reads flags of messages, and whether it changes some."""
-    if isinstance(command, c.Store):
+    if isinstance(command, m.Store):
         return True, True
-    if not isinstance(command, c.Fetch):
+    if not isinstance(command, m.Fetch):
         return False, False
     seen = any(
         item.name in _SETS_SEEN and (item.section is not None or item.name != "BODY")

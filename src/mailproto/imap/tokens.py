@@ -31,37 +31,21 @@ _word = re.compile(rb"\\?[%b\]%%*]++|\\\*" % ATOM)
 _value = re.compile(rb"[0-9*$(]")
 
 
-def check_tokens(tokens: Sequence[Token]) -> None:
+def check_tokens(tokens: Iterable[Token]) -> None:
     """Raise ValueError for what cannot be put on the wire, or is nested too deep."""
-    level: list[Token] = list(tokens)
-    for _ in range(MAX_DEPTH + 1):
-        inner: list[Token] = []
-        for token in level:
-            if isinstance(token, tuple):
-                inner += token
-            elif isinstance(token, str):
-                if not token.isascii() or not _word.fullmatch(token.encode("ascii")):
-                    raise ValueError(f"{token!r} is no word; strings are bytes")
-            elif not isinstance(token, bytes):
-                raise ValueError(f"{token!r} is no token")
-        if not inner and not any(map(_is_list, level)):
-            return
-        level = inner
-    raise ValueError(f"lists are nested more than {MAX_DEPTH} deep")
-
-
-def _is_list(token: Token) -> bool:
-    return isinstance(token, tuple)
+    write_tokens(tokens)
 
 
 def write_tokens(tokens: Iterable[Token]) -> list[Fragment]:
-    """The tokens with a space between them."""
+    """The tokens with a space between them; raises ValueError."""
     written: list[Fragment] = []
     stack = [iter(tokens)]
     gap = b""
     while stack:
         for token in stack[-1]:
             if isinstance(token, tuple):
+                if len(stack) > MAX_DEPTH:
+                    raise ValueError(f"lists are nested more than {MAX_DEPTH} deep")
                 written.append(gap + b"(")
                 stack.append(iter(token))
                 gap = b""
@@ -78,7 +62,11 @@ def write_tokens(tokens: Iterable[Token]) -> list[Fragment]:
 
 def _write_one(token: str | bytes) -> Fragment:
     if isinstance(token, str):
+        if not token.isascii() or not _word.fullmatch(token.encode("ascii")):
+            raise ValueError(f"{token!r} is no word; strings are bytes")
         return token.encode("ascii")
+    if not isinstance(token, bytes):
+        raise ValueError(f"{token!r} is no token")
     return Literal(token, binary=True) if b"\0" in token else write_string(token)
 
 
