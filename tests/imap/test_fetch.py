@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailproto import imap
+from mailproto import Deviation, imap
 from mailproto._buffer import ReceiveBuffer
 from mailproto.imap.envelope import Envelope
 from mailproto.imap.fetch import KINDS, SECTIONED
@@ -285,6 +285,7 @@ def test_what_else_comes_often_comes_to_the_same() -> None:
         b"* 0 RECENT\r\n",
         b"* 5 RECENT\r\n",
         b"* 44 EXPUNGE\r\n",
+        b"* 0 EXISTS\r\n",
         b"* OK x\r\n",
         b"* NO  x\r\n",
         b"a1 OK x\r\n",
@@ -294,9 +295,29 @@ def test_what_else_comes_often_comes_to_the_same() -> None:
         b'* LIST (\\a) "." "inbox"\r\n',
         b'* LIST () "/" "&AOk-"\r\n',
         b"* LIST () NIL NIL\r\n",
+        b'* LIST () "/" {3}\r\na"b\r\n',
+        b"* STATUS {3}\r\na b (MESSAGES 5 UNSEEN 0)\r\n",
+        b"* FLAGS (\\Seen a)\r\n",
+        b"* CAPABILITY IMAP4rev1 IDLE\r\n",
+        b"* OK [UIDNEXT 5] x\r\n",
+        b"* OK [READ-ONLY] x\r\n",
     ):
         assert hear(wire, strict=True) == [slowly(wire)]
         assert repr(hear(wire)) == repr([slowly(wire)])
+
+
+def test_what_looks_like_it_is_for_the_grammar() -> None:
+    for wire, kind in (
+        (b"* 0 EXPUNGE\r\n", Deviation),
+        (b'* LIST () {1}\r\n/ "a"\r\n', imap.Malformed),
+        (b"* OK [X 5] a\r\n", imap.Reply),
+        (b"* OK [UIDNEXT] a\r\n", Deviation),
+        (b"* STATUS a (UIDNEXT 0)\r\n", Deviation),
+        (b"* LIST (a) NIL b\r\n", Deviation),
+        (b"* FLAGS (a {3}\r\nb c)\r\n", imap.Malformed),
+        (b"* FLAGS (a\r\n* FLAGS (b)\r\n", imap.Malformed),
+    ):
+        assert type(hear(wire)[0]) is kind
 
 
 def test_two_shapes_take_turns_too() -> None:
