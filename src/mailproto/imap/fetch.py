@@ -155,26 +155,20 @@ def name_of(item: str, section: Section | None, origin: int | None = None) -> st
 # -- kinds of items --------------------------------------------------------------
 
 
-def _octets(data: bytes | Streamed) -> bytes | Streamed:
-    if isinstance(data, bytes) and b"\0" in data:
-        raise ValueError("this is for the grammar")
-    return data
-
-
 @dataclass(frozen=True, slots=True)
 class Kind:
     """How the value of a data item is read and written.
 
     What *pattern* matches is the value where it is plain, and its one group is for
-    *make*, which raises ValueError where the grammar is to look.  *last* is another
-    one, for where no item follows.
+    *make*, which raises ValueError where the grammar is to look.  *last* is one for
+    where no item follows, if that makes a difference.
     """
 
     take: Callable[[Reader], Any]
     write: Callable[[Any], list[Fragment]]
+    make: Callable[[Any], Any] = bytes
     pattern: bytes = b""
     last: bytes = b""
-    make: Callable[[Any], Any] = _octets
 
 
 def _take_uid(reader: Reader) -> int:
@@ -242,10 +236,6 @@ def _write_modseq(modseq: int) -> list[Fragment]:
     return [b"(%b)" % _digits(modseq, 1, MAX_64)]
 
 
-def _write_envelope(envelope: Envelope) -> list[Fragment]:
-    return envelope.write()
-
-
 def _take_body(reader: Reader) -> bytes | Streamed | None:
     return reader.take_body()
 
@@ -253,6 +243,12 @@ def _take_body(reader: Reader) -> bytes | Streamed | None:
 def _write_body(data: bytes | Streamed | None) -> list[Fragment]:
     """A literal even where a quoted string would do: curl and imaplib know no other."""
     return [Literal(data) if isinstance(data, bytes) else data or b"NIL"]
+
+
+def _octets(data: bytes | Streamed) -> bytes | Streamed:
+    if isinstance(data, bytes) and b"\0" in data:
+        raise ValueError("this is for the grammar")
+    return data
 
 
 def _take_binary(reader: Reader) -> bytes | Streamed | None:
@@ -267,20 +263,9 @@ def _write_binary(data: bytes | Streamed | None) -> list[Fragment]:
     return _write_body(data)
 
 
-# -- the fast path ---------------------------------------------------------------
-
-
-def _plain(
-    take: Callable[[Reader], Any],
-    write: Callable[[Any], list[Fragment]],
-    pattern: bytes,
-    make: Callable[[bytes], Any],
-) -> Kind:
-    """A kind whose pattern is the same everywhere."""
-    return Kind(take, write, pattern, pattern, make)
-
-
+# What each of them looks like where it is plain.
 _NUMBER: Final = rb"([0-9]{1,9}+)"
+_COUNTING: Final = rb"([1-9][0-9]{0,8}+)"
 _DATE: Final = rb'"([^"]{26}+)"'
 _MODSEQ: Final = rb"\(([1-9][0-9]{0,17}+)\)"
 _FLAGS: Final = rb"\(([^)]{0,200}+)\)"
@@ -289,22 +274,25 @@ _REST: Final = rb"(\([^\r]*\))"
 #: as many octets follow the line
 COUNTED: Final = rb"\{([0-9]{1,9}+)\}"
 
+_PARTS: Final = Kind(take_structure, write_structure, read_structure, last=_REST)
+_BODY: Final = Kind(_take_body, _write_body, _octets, last=COUNTED)
+
 KINDS: Final[dict[str, Kind]] = {
-    "UID": _plain(_take_uid, _write_uid, rb"([1-9][0-9]{0,8}+)", int),
-    "FLAGS": _plain(take_flags, _write_flags, _FLAGS, few_flags),
-    "INTERNALDATE": _plain(_take_date, _write_date, _DATE, read_date_time),
-    "RFC822.SIZE": _plain(_take_size, _write_size, _NUMBER, int),
-    "MODSEQ": _plain(_take_modseq, _write_modseq, _MODSEQ, int),
-    "ENVELOPE": Kind(take_envelope, _write_envelope, ENVELOPE, _REST, read_envelope),
-    "BODY": Kind(take_structure, write_structure, b"", _REST, read_structure),
-    "BODYSTRUCTURE": Kind(take_structure, write_structure, b"", _REST, read_structure),
-    "RFC822": Kind(_take_body, _write_body, b"", COUNTED),
-    "RFC822.HEADER": Kind(_take_body, _write_body, b"", COUNTED),
-    "RFC822.TEXT": Kind(_take_body, _write_body, b"", COUNTED),
+    "UID": Kind(_take_uid, _write_uid, int, _COUNTING),
+    "FLAGS": Kind(take_flags, _write_flags, few_flags, _FLAGS),
+    "INTERNALDATE": Kind(_take_date, _write_date, read_date_time, _DATE),
+    "RFC822.SIZE": Kind(_take_size, _write_size, int, _NUMBER),
+    "MODSEQ": Kind(_take_modseq, _write_modseq, int, _MODSEQ),
+    "ENVELOPE": Kind(take_envelope, Envelope.write, read_envelope, ENVELOPE, _REST),
+    "BODY": _PARTS,
+    "BODYSTRUCTURE": _PARTS,
+    "RFC822": _BODY,
+    "RFC822.HEADER": _BODY,
+    "RFC822.TEXT": _BODY,
 }
 #: the same for those with a section
 SECTIONED: Final[dict[str, Kind]] = {
-    "BODY": Kind(_take_body, _write_body, b"", COUNTED),
+    "BODY": _BODY,
     "BINARY": Kind(_take_binary, _write_binary),
     "BINARY.SIZE": Kind(_take_size, _write_size),
 }

@@ -54,27 +54,19 @@ _PLAIN_FORM: Final = re.compile(
 _new: Final = object.__new__
 
 
-def _setter(kind: Any, name: str) -> Any:
-    """What sets a field of a frozen value."""
-    return getattr(kind, name).__set__
+def _setters(kind: Any) -> list[Any]:
+    """What sets the fields of a frozen value, which the expression has checked."""
+    return [getattr(kind, name).__set__ for name in kind.__match_args__]
 
 
-# Frozen values are made of what the regular expression has checked.
-_number: Final = _setter(Exists, "number")
-_condition: Final = _setter(Reply, "condition")
-_text: Final = _setter(Reply, "text")
-_code_number: Final = _setter(UidNext, "number")
-_code: Final = _setter(Reply, "code")
-_tag: Final = _setter(TaggedReply, "tag")
-_reply: Final = _setter(TaggedReply, "reply")
-_mailbox: Final = _setter(ListData, "mailbox")
-_delimiter: Final = _setter(ListData, "delimiter")
-_attributes: Final = _setter(ListData, "attributes")
-_extended: Final = _setter(ListData, "extended")
-_status_mailbox: Final = _setter(StatusData, "mailbox")
-_items: Final = _setter(StatusData, "items")
-_known_flags: Final = _setter(FlagsData, "flags")
-_names: Final = _setter(Capabilities, "names")
+[_number] = _setters(Exists)
+_condition, _text, _code = _setters(Reply)
+[_code_number] = _setters(UidNext)
+_tag, _reply = _setters(TaggedReply)
+_mailbox, _delimiter, _attributes, _extended = _setters(ListData)
+_status_mailbox, _items = _setters(StatusData)
+[_known_flags] = _setters(FlagsData)
+[_names] = _setters(Capabilities)
 
 _CONDITIONS: Final = {condition.value: condition for condition in Condition}
 _COUNTED: Final[dict[bytes, Any]] = {
@@ -208,8 +200,10 @@ def shape_of(names: tuple[str, ...]) -> Shape | None:
     makes: list[tuple[int, str, Callable[[bytes], Any]]] = []
     for i, name in enumerate(names, 1):
         kind = kind_of(name)
-        pattern = kind and (kind.last if i == len(names) else kind.pattern)
-        if kind is None or not pattern:
+        if kind is None:
+            return None
+        pattern = (kind.last if i == len(names) else b"") or kind.pattern
+        if not pattern:
             return None
         source += b" %b %b" % (re.escape(name.encode("ascii")), pattern)
         makes.append((i, name, kind.make))
