@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mailproto import Chunk, Part, Security, pop3
-from mailproto._connection import Signal
+from mailproto._connection import NEED_DATA, Signal
 
 from .corpus import READ_SIZE, message, reads, stuffed
 from .harness import Contestant, Row
@@ -36,7 +36,7 @@ def client() -> pop3.Client:
 def events(conn: pop3.Client, wire: Iterable[bytes]) -> Iterator[Any]:
     for data in wire:
         conn.receive_data(data)
-        while not isinstance(event := conn.next_event(), Signal):
+        while (event := conn.next_event()) is not NEED_DATA:
             yield event
 
 

@@ -141,9 +141,10 @@ class ReceiveBuffer:
             return None
         found = match(self._data, self._start)
         if found is not None:
-            if found.end() - self._start > limit:
+            end = found.end()
+            if end - self._start > limit:
                 raise LimitExceeded(name, limit, f"more than {limit} octets")
-            self._start = found.end()
+            self._start = end
         return found
 
     def at_hand(self) -> tuple[bytes, int, int]:

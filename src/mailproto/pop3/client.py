@@ -251,8 +251,10 @@ class Client(ClientConnection[Event]):
         if shape is c.Shape.UPLOAD:
             return self._begin_upload(call)
         self._answer = reply
-        self._text = _dots.Unstuffer() if shape is c.Shape.MESSAGE else None
-        return self._read_more(call, reply)
+        if shape is c.Shape.LINES:
+            return self._read_lines(call, reply)
+        self._text = _dots.Unstuffer()
+        return self._read_text(self._text, call, reply)
 
     def _read_single(self, call: Call[Any], reply: Reply) -> Event | None:
         command = call.command
@@ -270,13 +272,16 @@ class Client(ClientConnection[Event]):
         return self._complete(call, reply)
 
     def _read_more(self, call: Call[Any], answer: Reply) -> Event | None:
-        if self._text is None and self._count > self.limits.lines:
-            raise self._too_many(call)
         if self._over:
             return self._complete(call, answer)
-        if self._text is None:
-            return self._read_lines(call, answer)
-        data, self._over = self._text.take(self._in)
+        if self._text is not None:
+            return self._read_text(self._text, call, answer)
+        return self._read_lines(call, answer)
+
+    def _read_text(
+        self, text: _dots.Unstuffer, call: Call[Any], answer: Reply
+    ) -> Event | None:
+        data, self._over = text.take(self._in)
         self._count += len(data)
         if self._over:
             self._heard(b"(%d octets)" % self._count)
@@ -286,8 +291,10 @@ class Client(ClientConnection[Event]):
 
     def _read_lines(self, call: Call[Any], answer: Reply) -> Event | None:
         """As many plain lines of a list as are here, or else the next one."""
+        if self._count > self.limits.lines:
+            raise self._too_many(call)
         kind = call.command.data
-        values = self._read_plain(kind) if kind in PLAIN else ()
+        values = self._read_plain(kind)
         if not values:
             line = self._take_line()
             if line is None:
@@ -302,7 +309,7 @@ class Client(ClientConnection[Event]):
         left = self.limits.lines - self._count
         self._count += len(values)
         if len(values) > left:  # as if they had come one by one
-            values = values[:left]
+            values, self._over = values[:left], False
             if not values:
                 raise self._too_many(call)
         if kind is Capability:
@@ -311,13 +318,15 @@ class Client(ClientConnection[Event]):
 
     def _read_plain(self, kind: Any) -> tuple[Any, ...]:
         """All at once; a transcript has them line by line."""
+        plain = PLAIN.get(kind)
         if (
-            self._line is not None
+            plain is None
+            or self._line is not None
             or self.trace is not None
             or self.limits.line < MAX_PLAIN
         ):
             return ()
-        match, read = PLAIN[kind]
+        match, read = plain
         found = self._in.take_match(match)
         if found is None:
             return ()

@@ -10,13 +10,14 @@ client goes on line by line.  Nobody can tell the values apart.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import lru_cache
 from itertools import repeat
 from json import loads
 from typing import Any, Final
 
 from .._buffer import Match
-from .responses import Capability, Listing, UniqueId, read_capability
+from .responses import Capability, Listing, UniqueId
 
 #: Octets of the longest line that is found here, CRLF included.
 MAX_PLAIN: Final = 256
@@ -62,9 +63,10 @@ def _unchecked(kind: type[object], text: bytes) -> Values:
     return tuple(map(object.__new__, repeat(kind, text.count(b"\n"))))
 
 
+@lru_cache(maxsize=32)
 def _read_capabilities(text: bytes) -> Values:
-    lines: Iterable[bytes] = text[:-2].split(b"\r\n")
-    return tuple(map(read_capability, lines))
+    """A server says the same before and after a log-in, and to everybody."""
+    return tuple(map(Capability.read, text[:-2].split(b"\r\n")))
 
 
 #: What finds plain lines of a kind, and what reads those.

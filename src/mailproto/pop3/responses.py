@@ -281,12 +281,6 @@ class Capability:
         return cls(keyword, tuple(filter(None, arguments)))
 
 
-@lru_cache(maxsize=256)
-def read_capability(line: bytes) -> Capability:
-    """``Capability.read``: servers say the same over and over."""
-    return Capability.read(line)
-
-
 @dataclass(frozen=True, slots=True)
 class LoginDelay:
     """RFC 2449 6.5: seconds between two log-ins; *per_user*: ask again after it."""
