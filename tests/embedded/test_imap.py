@@ -281,6 +281,14 @@ def test_a_message_in_a_message(session: Session) -> None:
     assert data.body("2.TEXT") is None
 
 
+def test_no_news_behind_bye(store: Store, session: Session) -> None:
+    fill(session)
+    store.deliver(LETTER, ["ann"])
+    bye, told = asked_for(session, b"a LOGOUT")
+    assert bye.condition is imap.Condition.BYE
+    assert told.reply.ok
+
+
 BIG = b"Subject: big\r\nFrom: a@b.c\r\n\r\n" + b"0123456789abcd\r\n" * 50_000
 
 

@@ -708,6 +708,22 @@ def test_a_tag_is_any_atom_without_a_plus() -> None:
 # -- a body in pieces ----------------------------------------------------------------
 
 
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_no_news_behind_bye(by_hand: bool) -> None:
+    conn = selected()
+    asked = ask(conn, b"a LOGOUT")
+    assert conn.updates is not None
+    conn.updates.add(12)
+    bye = Reply(Condition.BYE, "logging out")
+    if by_hand:
+        conn.send(bye)
+        for late in (FetchData(1, {"UID": 4}), SearchData((1,))):
+            with pytest.raises(LocalProtocolError):
+                conn.send(late)
+    conn.send(asked.answer(OK))
+    assert said(conn) == b"* BYE logging out\r\na OK done\r\n"
+
+
 def test_a_body_may_be_sent_in_chunks() -> None:
     conn = selected()
     asked = ask(conn, b"a FETCH 1 (BODY[HEADER] BODY[TEXT] UID)")

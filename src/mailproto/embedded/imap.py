@@ -151,6 +151,7 @@ class Imap(Talk):
         return ok("nice to meet you")
 
     def _logout(self, command: imap.Logout) -> Answering:
+        self._opened = None  # BYE is the last that is told
         yield Reply(Condition.BYE, "bye")
         return ok("done")
 

@@ -224,6 +224,8 @@ class Server(HasProgress, ServerConnection[Said, Event, Hint]):
 
     def _check_data(self, value: Any) -> None:
         """Raise LocalProtocolError for data that cannot be said now."""
+        if self._said_bye:
+            raise self._not_now(value)
         asked = self._asked.command if isinstance(self._asked, Tagged) else None
         if isinstance(value, Capabilities) and self.state is not State.GREETING:
             if "STARTTLS" in value and self.tls:
@@ -276,11 +278,12 @@ class Server(HasProgress, ServerConnection[Said, Event, Hint]):
     def _decide(self, command: ImapCommand[Any], answer: TaggedReply) -> None:
         """All of the answer is said: what follows from it?"""
         reply = answer.reply
-        if isinstance(command, c.Logout) and reply.ok and not self._said_bye:
-            self._write_value(Reply(Condition.BYE, "logging out"))
         if isinstance(command, c.Select | c.Examine) and not reply.ok:
             self.updates = None
-        self._tell()
+        if not isinstance(command, c.Logout) or not reply.ok:
+            self._tell()
+        elif not self._said_bye:
+            self._write_value(Reply(Condition.BYE, "logging out"))
         self._write_value(answer)
         self._asked = None
         self._idling, self._rounds = False, 0
