@@ -311,8 +311,8 @@ def test_with_words_of_ones_own_or_without_being_asked() -> None:
     with pytest.raises(LocalProtocolError):
         conn.send(Challenge(b"go"))
     conn.send(Continue("go"))
-    assert said(conn) == b"+ go\r\n"
     assert hear(conn, b"") == [End()]
+    assert said(conn) == b"+ go\r\n"
     conn.send(asked.answer(OK))
     asked = ask_append(conn, b"b APPEND x {1+}\r\ny")
     with pytest.raises(LocalProtocolError):
@@ -462,7 +462,13 @@ def test_capabilities_are_what_is_true_now() -> None:
     with pytest.raises(LocalProtocolError, match="STARTTLS"):
         conn.send(OFFER)
     assert refused(conn, b"b STARTTLS").reply.condition is Condition.BAD
+    conn.send(now)
     assert "STARTTLS" not in Server(Security.IMPLICIT).capabilities
+    assert "STARTTLS" in server(Security.STARTTLS, offer=Capabilities("X")).capabilities
+    assert "STARTTLS" in server().capabilities  # it is in OFFER
+    inside = server(Security.OPTIONAL, Greeting(Condition.PREAUTH))
+    assert inside.capabilities.sasl == ("PLAIN", "SCRAM-SHA-256")
+    assert not {"STARTTLS", "LOGINDISABLED"} & set(inside.capabilities)
 
 
 @pytest.mark.parametrize("more", [b"b NOOP\r\n", b"b "])
@@ -706,6 +712,138 @@ def test_a_tag_is_any_atom_without_a_plus() -> None:
 
 
 # -- a body in pieces ----------------------------------------------------------------
+
+
+def test_a_greeting_is_said_once_tls_is_there() -> None:
+    conn = Server(Security.IMPLICIT)
+    for early in (Greeting(), Capabilities("IMAP4rev1")):
+        with pytest.raises(LocalProtocolError):
+            conn.send(early)
+    conn.tls_started()
+    conn.send(Greeting(Condition.OK, "hi"))
+    assert said(conn) == b"* OK hi\r\n"
+    with pytest.raises(LocalProtocolError, match="nothing was asked"):
+        conn.send(TaggedReply("a", OK))
+
+
+def test_status_may_be_told_amid_all() -> None:
+    conn = server()
+    hear(conn, b"nonsense")
+    conn.send(Reply(Condition.OK, "by the way", Code("ALERT")))
+    assert said(conn) == b"* OK [ALERT] by the way\r\n"
+    assert conn.next_event() is PAUSED
+
+
+@pytest.mark.parametrize(
+    "line", [b"a IDLE", b"a AUTHENTICATE X", b"a APPEND x {3}", b"?"]
+)
+def test_bye_is_the_end_whatever_is_going_on(line: bytes) -> None:
+    conn = server(offer=Capabilities("IMAP4rev1", "IDLE", "AUTH=X"))
+    if b"AUTH" not in line:
+        conn = selected()
+    conn.receive_data(line + b"\r\n")
+    match conn.next_event():
+        case Tagged(command=Idle()):
+            conn.send(Continue("x"))
+        case Tagged(command=Authenticate()):
+            conn.send(Challenge(b"x"))
+    conn.send(Reply(Condition.BYE, "x"))
+    conn.receive_data(b"abc\r\nDONE\r\n")
+    assert conn.next_event() == Closed()
+    with pytest.raises(LocalProtocolError):
+        conn.send(OK)
+
+
+def test_bye_may_come_out_of_the_blue() -> None:
+    conn = selected()
+    conn.send(Reply(Condition.BYE, "idle for too long"))
+    assert said(conn) == b"* BYE idle for too long\r\n"
+    assert conn.state is State.LOGOUT
+
+
+def test_a_logout_that_is_refused_is_none() -> None:
+    conn = selected()
+    conn.send(ask(conn, b"a LOGOUT").answer(Reply(Condition.NO, "stay")))
+    assert said(conn) == b"a NO stay\r\n"
+    assert conn.state is State.SELECTED
+
+
+def test_counts_may_be_told_by_hand() -> None:
+    conn = logged_in()
+    for line in (b"a SELECT x", b"b EXAMINE x"):
+        asked = ask(conn, line)
+        conn.send(Exists(3))
+        conn.send(asked.answer(OK))
+    conn.send(ask(conn, b"c CLOSE").answer(OK))
+    with pytest.raises(LocalProtocolError):
+        conn.send(Exists(3))
+
+
+def may_expunge(conn: Server, line: bytes) -> bool:
+    """Whether EXPUNGE can be said in answer to *line*."""
+    asked = ask(conn, line)
+    may = conn.may_expunge
+    conn.send(asked.answer(OK))
+    return may
+
+
+def test_when_expunge_can_be_said() -> None:
+    conn = selected()
+    assert not conn.may_expunge
+    assert may_expunge(conn, b"a NOOP")
+    assert not may_expunge(conn, b"b FETCH 1 FLAGS")
+    assert may_expunge(conn, b"c UID FETCH 1 FLAGS")
+    assert may_expunge(conn, b"d CLOSE")
+    assert not may_expunge(conn, b"e NOOP")
+
+
+def test_not_while_a_message_comes() -> None:
+    conn = selected()
+    asked = ask_append(conn, b"c APPEND x {1}")
+    assert not conn.may_expunge
+    conn.receive_data(b"x")
+    assert events(conn) == [Chunk(b"x")]
+    with pytest.raises(LocalProtocolError, match="wait for its End"):
+        conn.send(asked.answer(OK))
+    assert hear(conn, b"") == [End()]
+    conn.send(asked.answer(OK))
+
+
+def test_a_mailbox_is_left_by_a_select_that_fails_and_by_nothing_else() -> None:
+    no = Reply(Condition.NO, "no")
+    for line in (b"b SELECT x", b"b EXAMINE x"):
+        conn = selected()
+        conn.send(ask(conn, b"a NOOP").answer(no))
+        assert conn.updates is not None
+        asked = ask(conn, line)
+        conn.updates.add(12)
+        conn.send(asked.answer(no))
+        assert said(conn) == b"a NO no\r\nb NO no\r\n"
+        assert conn.state is State.AUTHENTICATED
+
+
+def test_what_is_refused_has_no_consequences() -> None:
+    conn = server(failed_logins=1)
+    conn.send(ask(conn, b"a STARTTLS").answer(Reply(Condition.NO, "no")))
+    assert not conn.tls_due
+    conn.send(ask(conn, b"b LOGIN a b").answer(OK))
+    assert ask(conn, b"c NOOP")
+
+
+def test_the_octets_of_a_literal_are_counted() -> None:
+    conn = server()
+    asked = ask(conn, b"a LOGIN {9+}\r\nb NOOP\r\nx {1+}\r\ny")
+    assert asked.command == Login("b NOOP\r\nx", "y")
+
+
+def test_a_large_body_goes_out_as_the_object_that_it_is() -> None:
+    conn = selected()
+    ask(conn, b"a FETCH 1 BODY[]")
+    body = b"x" * 10_000
+    conn.send(FetchData(1, {"BODY[]": body, "UID": 4}))
+    out = conn.data_to_send()
+    assert out[1] is body
+    assert b"".join(out) == b"* 1 FETCH (BODY[] {10000}\r\n%b UID 4)\r\n" % body
 
 
 @pytest.mark.parametrize("by_hand", [False, True])

@@ -147,7 +147,8 @@ def test_which_mailbox_is_selected_and_whether_it_can_be_changed() -> None:
     now.told(Reply(Condition.OK, "x", Code("READ-WRITE")))
     assert now.read_only is False
     now.told(Reply(Condition.OK, "x", Code("ALERT")))
-    now.granted(Examine("y"))
+    now.granted(Examine("y"), Reply(Condition.OK, "x"))
+    now.granted(Noop())
     assert (now.mailbox, now.read_only) == ("y", True)
     now.granted(Close())
     assert now.mailbox is None
@@ -227,6 +228,12 @@ def test_what_must_not_by_its_examples_and_erratum_261(commands: Any) -> None:
         (STORE, STORE, "flags of the same"),
         (STORE, Fetch(TWO, "FLAGS"), None),
         (STORE, Fetch(ONE, "UID"), None),
+        (STORE, Fetch(UidSet(2), "FLAGS"), "flags of the same"),
+        (
+            Store(UidSet("5:*"), Change.ADD, ("\\Seen",)),
+            Fetch(UidSet(1), "FLAGS"),
+            "flags of the same",
+        ),
         (STORE, Fetch(SequenceSet((1, None)), "FLAGS"), "flags of the same"),
         (Fetch(ONE, "BODY[]"), Fetch(ONE, "ALL"), "flags of the same"),
         (Fetch(ONE, "BODY"), Fetch(ONE, "ALL"), None),

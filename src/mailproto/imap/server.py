@@ -262,9 +262,7 @@ class Server(HasProgress, ServerConnection[Said, Event, Hint]):
     def _answer(self, answer: TaggedReply) -> None:
         asked, reply = self._asked, answer.reply
         if isinstance(asked, Bad):
-            if answer != asked.hint and (
-                reply.ok or answer.tag != getattr(asked.hint, "tag", "")
-            ):
+            if reply.ok or answer.tag != getattr(asked.hint, "tag", ""):
                 raise self._not_now(answer)
             self._write_value(answer)
             self._asked, self._rounds = None, 0

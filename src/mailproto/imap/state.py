@@ -392,7 +392,7 @@ class Progress:
     def refused(self, command: Command) -> None:
         """*command* was answered by NO or BAD."""
         match command:
-            case c.Select() | c.Examine() if self.state is State.SELECTED:
+            case c.Select() | c.Examine():
                 self.state, self.mailbox = State.AUTHENTICATED, None
 
     def _read_code(self, answer: Reply | None) -> None:
