@@ -6,6 +6,8 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -31,6 +33,18 @@ def test_all_is_sorted_and_there(name: str) -> None:
     assert len(set(listed)) == len(listed)
     for entry in listed:
         assert getattr(module, entry) is not None
+
+
+def test_a_protocol_is_imported_when_it_is_asked_for() -> None:
+    code = """
+import sys, mailproto
+assert not any(name.startswith("mailproto.smtp") for name in sys.modules)
+assert mailproto.smtp.Client
+assert not any(name.startswith("mailproto.imap") for name in sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(AttributeError, match="no attribute 'nntp'"):
+        _ = mailproto.nntp  # type: ignore[attr-defined]
 
 
 def modules() -> list[str]:

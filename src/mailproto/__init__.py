@@ -5,7 +5,12 @@
 ``.trio`` put sockets under them.  What all protocols share is here.
 """
 
-from . import imap, pop3, smtp
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 from ._command import (
     Bad,
     Call,
@@ -44,6 +49,17 @@ from .errors import (
     MailError,
     RemoteProtocolError,
 )
+
+if TYPE_CHECKING:
+    from . import imap, pop3, smtp
+else:  # for a type checker such a function would know every name
+
+    def __getattr__(name: str) -> ModuleType:
+        """A protocol, when somebody first asks for it: he pays for no other."""
+        if name in {"imap", "pop3", "smtp"}:
+            return importlib.import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __version__ = "0.1.0"
 
