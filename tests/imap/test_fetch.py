@@ -227,6 +227,7 @@ FRAGMENTS = st.sampled_from(
         b"BODY[] {4097}\r\n" + b"\0" * 4097,
     ]
 )
+OCTETS = st.sampled_from([bytes([octet]) for octet in b' ()[]{}"\\\r\n\0\xe90Aa'])
 listed = st.lists(
     FRAGMENTS | DATES.map(lambda d: b'INTERNALDATE "' + d + b' 02:44:25 -0700"'),
     min_size=1,
@@ -245,6 +246,38 @@ def test_odd_items_come_to_the_same(lists: list[list[bytes]], strict: bool) -> N
         alone = hear(wire, strict=strict)
         for _ in range(3):
             assert list(map(repr, hear(wire, reader=learned))) == list(map(repr, alone))
+
+
+class Slow(ResponseReader):
+    """One that knows no shapes."""
+
+    def __init__(self, *, strict: bool) -> None:
+        super().__init__(Limits(), strict=strict)
+        self._shapes = []
+
+    def _learn(self, response: imap.FetchData) -> None:
+        pass
+
+
+@given(
+    st.lists(said.said | said.fetched, min_size=1, max_size=3),
+    st.lists(st.tuples(st.integers(0), OCTETS), max_size=3),
+    st.booleans(),
+    st.integers(1, 200),
+)
+def test_what_is_damaged_comes_to_the_same(
+    values: list[Any], damage: list[tuple[int, bytes]], strict: bool, size: int
+) -> None:
+    """Whatever shape it has, and wherever it is cut."""
+    once = b"".join(value.write() for value in values)
+    wire = once + once
+    for at, octet in damage:
+        at %= len(wire)
+        wire = wire[:at] + octet + wire[at + 1 :]
+    expected = list(map(repr, hear(wire, reader=Slow(strict=strict))))
+    for pieces in ([wire], said.cut(wire, size)):
+        reader = ResponseReader(Limits(), strict=strict)
+        assert list(map(repr, hear(pieces, reader=reader))) == expected
 
 
 def test_shapes_are_few_and_plain() -> None:
