@@ -27,7 +27,7 @@ from .grammar import (
     write_quoted,
     write_text,
 )
-from .kinds import Formed, unchecked
+from .kinds import Formed
 from .quirks import Quirk, Reader
 from .sets import UidSet
 
@@ -184,7 +184,29 @@ def _check_known(uids: UidSet, what: str) -> None:
         raise ValueError("* is no UID that was given")
 
 
+def _check_capabilities(names: tuple[str, ...], what: str) -> None:
+    for name in names:
+        if not _IS_CAPABILITY(name):
+            raise ValueError("a capability is an atom")
+
+
+def _take_capabilities(reader: Reader) -> tuple[str, ...]:
+    words: list[str] = []
+    while True:
+        if reader.at_end or reader.peek() in (b" ", b"]"):
+            reader.tolerate(Quirk.EXTRA_SPACE)
+        else:
+            words.append(reader.take(_CAPABILITY, "a capability").decode("ascii"))
+        if not reader.accept(b" "):
+            return tuple(words)
+
+
 # fmt: off
+#: up to the end, or to a bracket
+CapabilityNames = Annotated[tuple[str, ...], kinds.Kind(
+    _check_capabilities, lambda names: " ".join(names).encode("ascii"),
+    _take_capabilities, opens=b" "
+)]
 #: flags as servers tell them; and perhaps ``\\*`` among them
 OddFlags = Annotated[tuple[str, ...], kinds.Kind(
     kinds.check_flags, write_odd_flags, take_flags
@@ -295,13 +317,11 @@ class Capabilities(ResponseCode, Data):
 
     name = "CAPABILITY"
     label = b"CAPABILITY"
-    names: tuple[str, ...]
+    names: CapabilityNames = ()
 
     def __init__(self, *names: str) -> None:
-        for name in names:
-            if not _IS_CAPABILITY(name):
-                raise ValueError("a capability is an atom")
-        object.__setattr__(self, "names", names)
+        kinds.hold(self, names)
+        self.__post_init__()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
@@ -317,33 +337,6 @@ class Capabilities(ResponseCode, Data):
         """The mechanisms of AUTHENTICATE, in capitals, as they are offered."""
         names = (name.upper() for name in self.names)
         return tuple(name[5:] for name in names if name.startswith("AUTH="))
-
-    def write_code(self) -> bytes:
-        return " ".join(("CAPABILITY", *self.names)).encode("ascii")
-
-    def write(self) -> bytes:
-        """The response, CRLF included."""
-        return b"* %b\r\n" % self.write_code()
-
-    @classmethod
-    def read_code(cls, reader: Reader) -> Self:
-        return unchecked(cls, take_capabilities(reader))
-
-    @classmethod
-    def read(cls, reader: Reader) -> Self:
-        return cls.read_code(reader)
-
-
-def take_capabilities(reader: Reader) -> tuple[str, ...]:
-    """Their names up to the end, or to a bracket, each behind a space."""
-    words: list[str] = []
-    while reader.peek() == b" ":
-        reader.at += 1
-        if reader.at_end or reader.peek() in (b" ", b"]"):
-            reader.tolerate(Quirk.EXTRA_SPACE)
-            continue
-        words.append(reader.take(_CAPABILITY, "a capability").decode("ascii"))
-    return tuple(words)
 
 
 _BY_NAME: Final[dict[str, type[ResponseCode]]] = {

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final, Self
 
 from . import kinds
-from .codes import Capabilities, Data, OddFlags
+from .codes import Capabilities, CapabilityNames, Data, OddFlags
 from .grammar import check_text
 from .kinds import check_number, unchecked
 from .lines import check_raw
@@ -187,18 +187,11 @@ class Enabled(Data):
     """
 
     label = b"ENABLED"
-    capabilities: tuple[str, ...]
+    capabilities: CapabilityNames = ()
 
     def __init__(self, *capabilities: str) -> None:
-        Capabilities(*capabilities)  # raises ValueError
-        object.__setattr__(self, "capabilities", capabilities)
-
-    def write(self) -> bytes:
-        return b"* %b\r\n" % " ".join(("ENABLED", *self.capabilities)).encode("ascii")
-
-    @classmethod
-    def read(cls, reader: Reader) -> Self:
-        return unchecked(cls, Capabilities.read_code(reader).names)
+        kinds.hold(self, capabilities)
+        self.__post_init__()
 
 
 @dataclass(frozen=True, slots=True)
