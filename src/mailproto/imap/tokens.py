@@ -192,12 +192,10 @@ def write_id(fields: Id | None) -> list[Fragment]:
     """The list of pairs, of the command as of the response."""
     if fields is None:
         return [b"NIL"]
-    written: list[Fragment] = [b"("]
-    for name, value in fields:
-        written += [b" "] if len(written) > 1 else []
-        written += [write_string(name), b" "]
-        written.append(b"NIL" if value is None else write_string(value))
-    return [*written, b")"]
+    texts = (text for pair in fields for text in pair)
+    return write_tokens(
+        [tuple("NIL" if text is None else write_text(text) for text in texts)]
+    )
 
 
 def take_id(cursor: Cursor) -> Id | None:
