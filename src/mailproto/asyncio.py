@@ -267,7 +267,11 @@ async def serve(
     """
     server = Server(handler, max_connections)
     listener = await asyncio.get_running_loop().create_server(
-        lambda: _Served(make_conn(), tls, server), host, port
+        lambda: _Served(make_conn(), tls, server),
+        host,
+        port,
+        # Who finds no place in the queue may wait for a greeting for ever.
+        backlog=max_connections,
     )
     server.host, server.port = listener.sockets[0].getsockname()[:2]
     try:

@@ -254,5 +254,6 @@ def serve(
     One more than *max_connections* is closed at once.  A handler that fails ends its
     own connection and no other.
     """
-    listener = socket.create_server((host, port))
+    # Who finds no place in the queue may wait for a greeting for ever.
+    listener = socket.create_server((host, port), backlog=max_connections)
     return Server(make_conn, handler, listener, tls, timeout, max_connections)
