@@ -328,11 +328,3 @@ def test_a_mailbox_is_shown_with_flags(kept: Store) -> None:
         kept.filed("ann", "Trash")
     with pytest.raises(KeyError, match="eve"):
         kept.filed("eve")
-
-
-def test_a_file_of_another_version_is_an_error(tmp_path: Path) -> None:
-    path = tmp_path / "mail.db"
-    with closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA user_version = 4711")
-    with pytest.raises(ValueError, match="version 4711"):
-        Store(path)

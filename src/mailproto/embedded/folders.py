@@ -9,12 +9,12 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Final
 
+from .accounts import prepared
 from .messages import NOWHERE, Origin
-from .store import CHUNK, Store, add_letter, add_mailbox, add_message, prepared
+from .store import Store, add_letter, add_mailbox, add_message
 
 SEPARATOR: Final = "/"
 SEEN, DELETED = "\\Seen", "\\Deleted"
@@ -279,26 +279,9 @@ class Folders:
         return None if found is None else found[0]
 
     def chunks(self, row: Row, start: int, size: int) -> Iterator[bytes]:
-        """*size* octets from *start* on, a few at a time; KeyError: it is deleted.
-
-        It is opened once: SQLite walks through all that stands before the octets that
-        it is asked for, so to open it for every piece would take quadratic time.
-        """
+        """*size* octets from *start* on, a few at a time; KeyError: it is deleted."""
         end = min(start + size, row.size)
-        try:
-            with self._store.reading() as db:
-                blob = db.blobopen("letters", "data", row.letter, readonly=True)
-                blob.seek(min(start, end))
-            try:
-                for at in range(start, end, CHUNK):
-                    with self._store.reading():
-                        piece = blob.read(min(CHUNK, end - at))
-                    yield piece
-            finally:
-                with self._store.reading(), suppress(sqlite3.ProgrammingError):
-                    blob.close()  # unless the database is closed
-        except sqlite3.OperationalError:
-            raise KeyError(row.uid) from None
+        yield from self._store.pieces(row.letter, min(start, end), end)
 
     def set_flags(self, mailbox: Opened, flags: Mapping[int, Sequence[str]]) -> None:
         """Give messages these flags, and no others."""

@@ -96,6 +96,10 @@ class Imap(Talk):
         """Let go of a message that was not appended to its end."""
         self._draft.close()
 
+    def stores(self, event: Any) -> bool:
+        """Even SELECT may: what was recent is so no more."""
+        return isinstance(event, End | imap.Tagged)
+
     def handle(self, event: Any) -> Iterator[Said]:
         """What to send in answer to *event*, piece by piece."""
         match event:

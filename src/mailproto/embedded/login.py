@@ -12,7 +12,8 @@ from functools import lru_cache
 from typing import Final
 
 from .. import sasl
-from .store import Store, prepared
+from .accounts import prepared
+from .store import Store
 
 # No certificates of clients here, no strangers, and nothing bound to the channel.
 _NOT_OFFERED = ("EXTERNAL", "ANONYMOUS")

@@ -103,6 +103,9 @@ class Pop3(Talk):
             self._store.unlock(self._user)
             self._user = None
 
+    def stores(self, event: Any) -> bool:
+        return isinstance(event, pop3.Quit)
+
     def handle(self, event: Any) -> Iterator[Said]:
         """What to send in answer to *event*, piece by piece."""
         match event:

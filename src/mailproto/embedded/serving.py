@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,7 @@ from .store import Store
 from .talk import Talk
 
 FLUSHED: Final = 262_144  # octets of messages that may wait to be written
+WRITERS: Final = 16  # that may wait for the disk together
 GRACE: Final = 0.5  # seconds at the end to finish what is being answered
 
 #: the services that run
@@ -39,6 +41,7 @@ SERVED: Final = (
     "imaps",
 )
 
+_OVER: Final = object()  # behind the last value
 _IMAP: Final = imap.Capabilities(
     *OFFERED, *(f"AUTH={name}" for name in mechanisms(cleartext_refused=False))
 )
@@ -65,11 +68,10 @@ class Options:
 class Guest:
     """A connection that is served: *waiting* while all that it said is answered."""
 
-    __slots__ = ("waiting", "woken")
+    __slots__ = ("waiting",)
 
     def __init__(self) -> None:
         self.waiting = False
-        self.woken = asyncio.Event()  # mail has changed
 
 
 class Serving:
@@ -82,6 +84,12 @@ class Serving:
         self._loop: asyncio.AbstractEventLoop
         self._over: asyncio.Event
         self._guests: set[Guest] = set()
+        self._listening: set[asyncio.Event] = set()  # each set when mail has changed
+        # In a file, to store is to wait for the disk: others are served meanwhile, and
+        # those who wait at the same time wait for it once.
+        self._aside: ThreadPoolExecutor | None = None
+        if store.on_disk:
+            self._aside = ThreadPoolExecutor(WRITERS, "mailproto-store")
         #: the ports, by the names of the services
         self.ports: dict[str, int] = {}
 
@@ -107,6 +115,8 @@ class Serving:
         finally:
             self._store.watchers.discard(wake)
             await asyncio.gather(*(each.aclose() for each in listeners))
+            if self._aside is not None:
+                self._aside.shutdown()
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._over.set)
@@ -134,8 +144,8 @@ class Serving:
             await asyncio.sleep(0.001)
 
     def _wake(self) -> None:
-        for guest in self._guests:
-            guest.woken.set()
+        for woken in self._listening:
+            woken.set()
 
     # -- one connection --------------------------------------------------------
 
@@ -196,12 +206,15 @@ class Serving:
         async with asyncio.timeout(self._options.login_timeout) as patience:
             while True:
                 guest.waiting = True
-                event = await self._next(session, talk, guest)
+                event = await self._next(session, talk)
                 guest.waiting = False
                 if isinstance(event, Closed):
                     return
                 waiting = 0
-                for value in talk.handle(event):
+                answer = talk.handle(event)
+                aside = self._aside if talk.stores(event) else None
+                while (value := await self._after(answer, aside)) is not _OVER:
+                    aside = None  # what is to be stored is so before a word is said
                     conn.send(value)
                     waiting += _weight(value)
                     if waiting >= FLUSHED:
@@ -211,27 +224,59 @@ class Serving:
                 if talk.admitted:
                     patience.reschedule(clock() + patient)
 
-    async def _next(self, session: aio.Session[Any], talk: Talk, guest: Guest) -> Any:
+    async def _next(self, session: aio.Session[Any], talk: Talk) -> Any:
         """The next event; to a client that listens, news are told meanwhile."""
-        while talk.listening:
-            event = asyncio.ensure_future(session.next_event())
-            changed = asyncio.ensure_future(guest.woken.wait())
-            try:
-                await asyncio.wait(
-                    {event, changed}, return_when=asyncio.FIRST_COMPLETED
-                )
-            finally:
-                changed.cancel()
-                if not event.done():
-                    event.cancel()
-                await asyncio.wait({event, changed})
-            if not event.cancelled():
-                return event.result()
-            guest.woken.clear()
-            for value in talk.news():
-                session.conn.send(value)
-            await session.flush()
-        return await session.next_event()
+        if not talk.listening:
+            return await session.next_event()
+        woken = asyncio.Event()
+        woken.set()  # something may have come since it was last looked
+        self._listening.add(woken)
+        try:
+            while True:
+                if woken.is_set():
+                    woken.clear()
+                    await self._tell(session, talk)
+                event = await _unless(woken, session.next_event())
+                if event is not None:
+                    return event
+        finally:
+            self._listening.discard(woken)
+
+    async def _tell(self, session: aio.Session[Any], talk: Talk) -> None:
+        news = talk.news()
+        while (value := await self._after(news, self._aside)) is not _OVER:
+            session.conn.send(value)
+        await session.flush()
+
+    async def _after(
+        self, answer: Iterator[Any], aside: ThreadPoolExecutor | None
+    ) -> Any:
+        """The next value of *answer*, or ``_OVER``; what makes it may run *aside*."""
+        if aside is None:
+            return next(answer, _OVER)
+        made = self._loop.run_in_executor(aside, next, answer, _OVER)
+        try:
+            return await asyncio.shield(made)
+        except asyncio.CancelledError:
+            # It can not be stopped, and needs what is let go of when we leave.
+            while not made.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait({made})
+            raise
+
+
+async def _unless(woken: asyncio.Event, coming: Coroutine[Any, Any, Any]) -> Any:
+    """What *coming* gives; it is given up, for ``None``, when *woken* is set."""
+    event = asyncio.ensure_future(coming)
+    changed = asyncio.ensure_future(woken.wait())
+    try:
+        await asyncio.wait({event, changed}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        changed.cancel()
+        if not event.done():
+            event.cancel()
+        await asyncio.wait({event, changed})
+    return None if event.cancelled() else event.result()
 
 
 def _weight(value: Any) -> int:

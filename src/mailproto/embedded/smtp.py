@@ -80,6 +80,9 @@ class Smtp(Talk):
         """Forget what was not sent to its end."""
         self._draft.close()
 
+    def stores(self, event: Any) -> bool:
+        return isinstance(event, End)
+
     def handle(self, event: Any) -> Iterator[Said]:
         """What to send in answer to *event*, piece by piece."""
         match event:

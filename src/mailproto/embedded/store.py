@@ -1,7 +1,6 @@
 """Where the embedded server keeps its mail: one SQLite database, for all protocols.
 
-In memory, or in a file if a path is given; then whatever a call has returned from is on
-the disk.  Any thread may call.
+Any thread may call.  What a call has returned from is in the file, if there is one.
 """
 
 from __future__ import annotations
@@ -12,13 +11,15 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import astuple, dataclass
 from os import PathLike
 from typing import IO, Any, Final
 
-from ..sasl import saslprep
-from ..smtp import Mail, Mailbox, Rcpt
+from ..smtp import Mail, Rcpt
+from . import accounts
+from .accounts import prepared
+from .database import Database
 from .messages import NOWHERE, FiledMessage, Origin, StoredMessage
 from .schema import SCHEMA, VERSION
 
@@ -35,69 +36,18 @@ class Entry:
     size: int
 
 
-class Store:
+class Store(Database):
     """Users, their mailboxes, and what is in these.
 
     Names are one if they are one to SASLprep (RFC 6856 2.2), however they are typed.
     """
 
     def __init__(self, path: str | PathLike[str] | None = None) -> None:
+        super().__init__(path, SCHEMA, VERSION)
         #: who gets the mail that is for nobody else here
         self.catch_all: str | None = None
-        self._lock = threading.RLock()
-        self._changed = threading.Condition(self._lock)
-        #: called, in any thread, whenever something may have changed
-        self.watchers: set[Callable[[], object]] = set()
-        self._open: set[str] = set()  # maildrops that a POP3 session has
-        self._db = sqlite3.connect(
-            ":memory:" if path is None else path,
-            check_same_thread=False,
-            isolation_level=None,
-        )
-        try:
-            self._prepare(on_disk=path is not None)
-        except BaseException:
-            self._db.close()
-            raise
-
-    def _prepare(self, *, on_disk: bool) -> None:
-        if on_disk:
-            # What is committed outlives the process, and the machine.
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA foreign_keys = ON")
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version not in (0, VERSION):
-            raise ValueError(f"the file has tables of version {version}, not {VERSION}")
-        if version == 0:  # in one go: each step by itself would wait for the disk
-            made = f"PRAGMA user_version = {VERSION}"
-            self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA}; {made}; COMMIT")
-
-    def close(self) -> None:
-        with self._lock:
-            self._db.close()
-
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """The database, for one who looks at it; nobody else writes meanwhile."""
-        with self._lock:
-            yield self._db
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """The database, for one who writes: all is done at the end, or nothing."""
-        with self._changed:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:  # a full disk has rolled it back already
-                    self._db.execute("ROLLBACK")
-                raise
-            self._changed.notify_all()
-        for watcher in list(self.watchers):
-            watcher()
+        self._drops: set[str] = set()  # maildrops that a POP3 session has
+        self._taking = threading.Lock()
 
     # -- users -----------------------------------------------------------------
 
@@ -110,7 +60,7 @@ class Store:
         if not name or not password:
             raise ValueError("neither name nor password may be empty")
         with self.transaction() as db:
-            if _targets(db, name, "BINARY"):
+            if accounts.aliased(db, name):
                 raise ValueError(f"{name} is an alias")
             db.execute(
                 "INSERT INTO users VALUES (?, ?) "
@@ -126,32 +76,19 @@ class Store:
         What stands for users already, an alias or an address, may be one of *users*.
         Raises KeyError if there is no such user, ValueError if *name* is one, or empty.
         """
-        name = prepared(name)
-        if not name or not users:
-            raise ValueError("an alias has a name, and users that it stands for")
         with self.transaction() as db:
-            if _user(db, name, "BINARY") is not None:
-                raise ValueError(f"{name} is a user")
-            found: dict[str, None] = {}
-            for user in users:
-                meant = _meant(db, user)
-                if not meant:
-                    raise KeyError(user)
-                found.update(dict.fromkeys(meant))
-            db.execute("DELETE FROM aliases WHERE name = ?", (name,))
-            rows = [(name, user) for user in found]
-            db.executemany("INSERT INTO aliases (name, user) VALUES (?, ?)", rows)
+            accounts.add_alias(db, name, users)
 
     def users(self) -> tuple[str, ...]:
         """The names of all, in the order in which they were added."""
-        with self._lock:
-            rows = self._db.execute("SELECT name FROM users ORDER BY rowid").fetchall()
+        with self.reading() as db:
+            rows = db.execute("SELECT name FROM users ORDER BY rowid").fetchall()
         return tuple(name for (name,) in rows)
 
     def password(self, name: str) -> str | None:
         """The password of *name*, prepared; ``None``: there is no such user."""
-        with self._lock:
-            row = self._db.execute(
+        with self.reading() as db:
+            row = db.execute(
                 "SELECT password FROM users WHERE name = ?", (prepared(name),)
             ).fetchone()
         return None if row is None else row[0]
@@ -163,10 +100,10 @@ class Store:
         there are two who differ by it.  What stands behind a ``+`` (RFC 5233) is for
         the reader, unless somebody has just that name.
         """
-        with self._lock:
-            meant = _meant(self._db, recipient)
+        with self.reading() as db:
+            meant = accounts.users_of(db, recipient)
             if not meant and self.catch_all is not None:
-                meant = _meant(self._db, self.catch_all)
+                meant = accounts.users_of(db, self.catch_all)
         return meant
 
     # -- messages --------------------------------------------------------------
@@ -214,14 +151,14 @@ class Store:
         found: dict[int, StoredMessage | None] = {}  # None: another than is wanted
 
         def enough() -> bool:
-            there = self._db.execute("SELECT id FROM letters ORDER BY id").fetchall()
-            letters = [letter for (letter,) in there]
+            letters = self._letters()
             for gone in found.keys() - set(letters):
                 del found[gone]
             for letter in letters:
                 if letter not in found:
                     message = self._stored(letter)
-                    found[letter] = message if where(message) else None
+                    good = message is not None and where(message)
+                    found[letter] = message if good else None
             return sum(message is not None for message in found.values()) >= count
 
         with self._changed:
@@ -230,8 +167,8 @@ class Store:
 
     def listing(self, user: str) -> list[Entry]:
         """What is in the INBOX of *user*, oldest first."""
-        with self._lock:
-            rows = self._db.execute(
+        with self.reading() as db:
+            rows = db.execute(
                 "SELECT letter, messages.id, uidvalidity || '.' || uid, length(data) "
                 "FROM messages JOIN mailboxes ON mailboxes.id = mailbox "
                 "JOIN letters ON letters.id = letter "
@@ -245,19 +182,37 @@ class Store:
 
         Raises KeyError, wherever it is by then, if the message is deleted.
         """
-        for start in range(0, entry.size, CHUNK):
-            yield self._read(entry, start)
-
-    def _read(self, entry: Entry, start: int) -> bytes:
-        with self._lock:
+        with self.reading() as db:
             there = "SELECT 1 FROM messages WHERE id = ?"
-            if self._db.execute(there, (entry.id,)).fetchone() is None:
+            if db.execute(there, (entry.id,)).fetchone() is None:
                 raise KeyError(entry.unique)
-            with self._db.blobopen(
-                "letters", "data", entry.letter, readonly=True
-            ) as blob:
-                blob.seek(start)
-                return blob.read(CHUNK)
+        yield from self.pieces(entry.letter, 0, entry.size)
+
+    def pieces(self, letter: int, start: int, end: int) -> Iterator[bytes]:
+        """The octets from *start* to *end* of a letter; KeyError: it is deleted.
+
+        It is opened once: SQLite walks through all that stands before the octets that
+        it is asked for, so to open it for every piece would take quadratic time.
+        """
+        try:
+            if end - start <= CHUNK:
+                with self.reading() as db, _open(db, letter, start) as blob:
+                    piece = blob.read(end - start)
+                yield piece
+                return
+            with self.looking() as (db, lock):
+                with lock:
+                    blob = _open(db, letter, start)
+                try:
+                    for at in range(start, end, CHUNK):
+                        with lock:
+                            piece = blob.read(min(CHUNK, end - at))
+                        yield piece
+                finally:
+                    with lock, suppress(sqlite3.ProgrammingError):
+                        blob.close()  # unless the database is closed
+        except sqlite3.OperationalError:
+            raise KeyError(letter) from None
 
     def delete(self, entries: Sequence[Entry]) -> None:
         """Delete them all, or none if something goes wrong."""
@@ -267,40 +222,49 @@ class Store:
 
     def messages(self) -> list[StoredMessage]:
         """All that there is, in the order in which it came."""
-        with self._lock:
-            letters = self._db.execute("SELECT id FROM letters ORDER BY id").fetchall()
-            return [self._stored(letter) for (letter,) in letters]
+        # Each by itself: a server that is looked at has others to serve.
+        found = map(self._stored, self._letters())
+        return [message for message in found if message is not None]
 
     def filed(self, user: str, mailbox: str = "INBOX") -> list[FiledMessage]:
         """What is in that mailbox, by UID; KeyError: there is no such user, or none."""
-        with self._lock:
-            where = find_mailbox(self._db, prepared(user), mailbox)
+        with self.reading() as db:
+            where = find_mailbox(db, prepared(user), mailbox)
             if where is None:
-                there = find_mailbox(self._db, prepared(user)) is not None
+                there = find_mailbox(db, prepared(user)) is not None
                 raise KeyError(mailbox if there else user)
-            rows = self._db.execute(
-                "SELECT uid, uidvalidity || '.' || uid, flags, received, letter "
+            rows = db.execute(
+                "SELECT letter, uid, uidvalidity || '.' || uid, flags, received "
                 "FROM messages JOIN mailboxes ON mailboxes.id = mailbox "
                 "WHERE mailbox = ? ORDER BY uid",
                 (where,),
             ).fetchall()
-            return [
-                FiledMessage(
-                    uid, unique, tuple(flags.split()), received, self._stored(letter)
-                )
-                for uid, unique, flags, received, letter in rows
-            ]
+        return [
+            FiledMessage(uid, unique, tuple(flags.split()), received, message)
+            for letter, uid, unique, flags, received in rows
+            if (message := self._stored(letter)) is not None
+        ]
 
-    def _stored(self, letter: int) -> StoredMessage:
-        data, envelope, received, origin = self._db.execute(
-            "SELECT data, envelope, received, origin FROM letters WHERE id = ?",
-            (letter,),
-        ).fetchone()
-        owners = self._db.execute(
-            "SELECT user FROM messages JOIN mailboxes ON mailboxes.id = mailbox "
-            "WHERE letter = ? ORDER BY messages.id",
-            (letter,),
-        ).fetchall()
+    def _letters(self) -> list[int]:
+        with self.reading() as db:
+            rows = db.execute("SELECT id FROM letters ORDER BY id").fetchall()
+        return [letter for (letter,) in rows]
+
+    def _stored(self, letter: int) -> StoredMessage | None:
+        """``None`` if it is deleted by now."""
+        with self.reading() as db:
+            row = db.execute(
+                "SELECT data, envelope, received, origin FROM letters WHERE id = ?",
+                (letter,),
+            ).fetchone()
+            if row is None:
+                return None
+            owners = db.execute(
+                "SELECT user FROM messages JOIN mailboxes ON mailboxes.id = mailbox "
+                "WHERE letter = ? ORDER BY messages.id",
+                (letter,),
+            ).fetchall()
+        data, envelope, received, origin = row
         mail, *rcpts = envelope.split("\n")
         return StoredMessage(
             data,
@@ -321,56 +285,21 @@ class Store:
 
     def lock(self, user: str) -> bool:
         """Take the maildrop of *user* for one session; ``False``: another has it."""
-        with self._lock:
-            if prepared(user) in self._open:
+        with self._taking:
+            if prepared(user) in self._drops:
                 return False
-            self._open.add(prepared(user))
+            self._drops.add(prepared(user))
             return True
 
     def unlock(self, user: str) -> None:
-        with self._lock:
-            self._open.discard(prepared(user))
+        with self._taking:
+            self._drops.discard(prepared(user))
 
 
-def prepared(text: str) -> str:
-    """A name or a password to be compared; what SASLprep prohibits stays as it is."""
-    try:
-        return saslprep(text)
-    except ValueError:
-        return text
-
-
-def _user(db: sqlite3.Connection, name: str, collation: str) -> str | None:
-    row = db.execute(
-        f"SELECT name FROM users WHERE name = ? COLLATE {collation} ORDER BY name",
-        (name,),
-    ).fetchone()
-    return None if row is None else row[0]
-
-
-def _targets(db: sqlite3.Connection, name: str, collation: str) -> tuple[str, ...]:
-    """The users that the alias *name* stands for."""
-    rows = db.execute(
-        f"SELECT user FROM aliases WHERE name = ? COLLATE {collation} ORDER BY rowid",
-        (name,),
-    ).fetchall()
-    return tuple(dict.fromkeys(user for (user,) in rows))
-
-
-def _meant(db: sqlite3.Connection, recipient: str) -> tuple[str, ...]:
-    names = [prepared(recipient)]
-    if "@" in recipient:
-        names.append(prepared(Mailbox.read(recipient).name))
-    base, plus, _ = names[-1].partition("+")
-    for group in (names, [base] if base and plus else []):
-        for collation in ("BINARY", "NOCASE"):
-            for name in group:
-                user = _user(db, name, collation)
-                if user is not None:
-                    return (user,)
-                if users := _targets(db, name, collation):
-                    return users
-    return ()
+def _open(db: sqlite3.Connection, letter: int, start: int) -> sqlite3.Blob:
+    blob = db.blobopen("letters", "data", letter, readonly=True)
+    blob.seek(start)
+    return blob
 
 
 def _read_origin(text: str) -> Origin:

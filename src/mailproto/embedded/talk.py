@@ -48,6 +48,10 @@ class Talk(ABC):
     def handle(self, event: Any) -> Iterator[Any]:
         """What to send in answer to *event*, piece by piece."""
 
+    def stores(self, event: Any) -> bool:
+        """Whether the answer to *event* may have to wait for the disk."""
+        return False
+
     def news(self) -> Iterator[Any]:
         """What to send of what has changed in the store meanwhile."""
         return iter(())
