@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -302,30 +303,11 @@ SECTIONED: Final[dict[str, Kind]] = {
 
 _ITEM: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]*+")
 _PLAIN: Final = re.compile(
-    rb"([A-Za-z0-9][A-Za-z0-9._-]*+)(\[[A-Za-z0-9. ()_-]*+\])?+(?:<([0-9]{1,10}+)>)?+"
-    rb"(?![\[<])"
+    _ITEM.pattern + rb"(?:\[[A-Za-z0-9. ()_-]*+\])?+(?:<[0-9]{1,10}+>)?+(?![\[<])"
 )
 _ORIGIN: Final = re.compile(rb"<[0-9]{1,10}+>")
 _ANY_SECTION: Final = re.compile(rb"\[[^\]\[\r\n\0\"{}\x80-\xff]*+\]")
-
-
-@lru_cache(maxsize=512)
-def _known(text: bytes) -> tuple[str, Kind | None]:
-    """What an item is called in ``items``, and its kind; raises ValueError."""
-    found = _PLAIN.fullmatch(text)
-    assert found  # who asks has looked
-    item = found[1].decode("ascii").upper()
-    origin = None if found[3] is None else int(found[3])
-    if found[2] is None:
-        if origin is not None or (item in SECTIONED and item not in KINDS):
-            raise ValueError("a section is expected")
-        return item, KINDS.get(item)
-    kind = SECTIONED.get(item)
-    if kind is None:
-        if item in KINDS:
-            raise ValueError("this data item has no section")
-        return text.decode("ascii").upper(), None
-    return name_of(item, Section.read(found[2]), origin), kind
+_MAX_KEPT: Final = 200  # octets of a name that is looked up
 
 
 def kind_of(name: str) -> Kind | None:
@@ -335,24 +317,31 @@ def kind_of(name: str) -> Kind | None:
 
 def _find(name: str) -> tuple[str, Kind | None]:
     text = name.encode("ascii", "replace")
-    if _PLAIN.fullmatch(text):
-        return _known(text)
+    return _few_names(text) if len(text) < _MAX_KEPT else _read_name(text)
+
+
+def _read_name(text: bytes) -> tuple[str, Kind | None]:
+    """What an item is called in ``items``, and its kind; raises ValueError."""
     reader = Reader(text)
-    found = _take_name(reader)
+    found = _take_odd_name(reader)
     reader.expect_end()
     return found
 
 
+_few_names = lru_cache(maxsize=512)(_read_name)
+
+
 def _take_name(reader: Reader) -> tuple[str, Kind | None]:
     plain = _PLAIN.match(reader.data, reader.at)
-    if plain and len(plain[0]) < 200:
-        try:
-            found = _known(plain[0])
-        except ValueError:
-            pass
-        else:
+    if plain and len(plain[0]) < _MAX_KEPT:
+        with suppress(ValueError):
+            found = _few_names(plain[0])
             reader.at = plain.end()
             return found
+    return _take_odd_name(reader)
+
+
+def _take_odd_name(reader: Reader) -> tuple[str, Kind | None]:
     item = reader.take(_ITEM, "a data item").decode("ascii").upper()
     if reader.peek() != b"[":
         _check_bare(reader, item)
@@ -362,7 +351,7 @@ def _take_name(reader: Reader) -> tuple[str, Kind | None]:
     if item in KINDS and not kind:
         return item, KINDS[item]
     if reader.peek() == b"<":
-        where += reader.take(_ORIGIN, "an origin").decode("ascii")
+        where += f"<{int(reader.take(_ORIGIN, 'an origin')[1:-1])}>"
     return item + where, kind
 
 
