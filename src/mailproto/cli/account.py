@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .. import sasl
 from .._connection import Security
 from ..services import MailUrl, Protocol, parse_url
 from .failure import Failure
@@ -18,6 +19,17 @@ from .failure import Failure
 
 def add_account(parser: argparse.ArgumentParser) -> None:
     """What is needed to log in, to whatever service."""
+    add_log_in(parser)
+    parser.add_argument(
+        "--security",
+        choices=[security.value for security in Security],
+        help="what to demand of TLS (default: implicit for pop3s, starttls for pop3; "
+        "cleartext sends the password without)",
+    )
+
+
+def add_log_in(parser: argparse.ArgumentParser, timeout: float = 60.0) -> None:
+    """Password, mechanism, whom to trust, how long to wait."""
     parser.add_argument(
         "--password-file",
         type=Path,
@@ -27,12 +39,6 @@ def add_account(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--cafile", type=Path, help="whom to trust, in PEM")
     parser.add_argument(
-        "--security",
-        choices=[security.value for security in Security],
-        help="what to demand of TLS (default: implicit for pop3s, starttls for pop3; "
-        "cleartext sends the password without)",
-    )
-    parser.add_argument(
         "--mechanism",
         type=str.upper,
         help="log in by this and nothing else: a SASL mechanism, APOP, or USER; the "
@@ -40,7 +46,10 @@ def add_account(parser: argparse.ArgumentParser) -> None:
         "the URL says, or the best that is offered)",
     )
     parser.add_argument(
-        "--timeout", type=_seconds, default=60.0, help="seconds for each step (60)"
+        "--timeout",
+        type=_seconds,
+        default=timeout,
+        help=f"seconds for each step ({timeout:g})",
     )
 
 
@@ -76,14 +85,19 @@ def read_account(options: argparse.Namespace) -> Account:
         raise Failure(2, f"not a POP3 URL: {url}")
     if url.name is None:
         raise Failure(2, "the URL does not say whose mail: pop3://NAME@HOST")
-    tls = None if options.cafile is None else _trust(options.cafile)
+    tls = read_trust(options.cafile)
     chosen = options.security
     security = Security(chosen) if chosen is not None else url.service.security
-    password = "" if url.service.logged_in else _password(options, url)
+    password = ""
+    if not url.service.logged_in:
+        password = read_password(options, f"{url.name} at {url.host}", url.password)
     return Account(url, password, security, tls)
 
 
-def _trust(cafile: Path) -> ssl.SSLContext:
+def read_trust(cafile: Path | None) -> ssl.SSLContext | None:
+    """Who signs what is trusted; ``None``: those whom this machine trusts."""
+    if cafile is None:
+        return None
     try:
         return ssl.create_default_context(cafile=cafile)
     except OSError as error:  # it does not name the file
@@ -91,17 +105,20 @@ def _trust(cafile: Path) -> ssl.SSLContext:
         raise Failure(2, f"--cafile {cafile}: {why}") from error
 
 
-def _password(options: argparse.Namespace, url: MailUrl) -> str:
+def read_password(
+    options: argparse.Namespace, whose: str, in_url: str | None = None
+) -> str:
+    """The password from where one says, or else asked for on the terminal."""
     if options.password_file is not None:
         text: str = options.password_file.read_text(encoding="utf-8")
         password = text.split("\n")[0]
-    elif url.password is not None:
-        password = url.password
+    elif in_url is not None:
+        password = in_url
     elif "MAILPROTO_PASSWORD" in os.environ:
         password = os.environ["MAILPROTO_PASSWORD"]
     elif sys.stdin.isatty():
         try:
-            password = getpass.getpass(f"Password of {url.name} at {url.host}: ")
+            password = getpass.getpass(f"Password of {whose}: ")
         except EOFError:
             raise Failure(2, "no password was typed") from None
     else:
@@ -109,3 +126,25 @@ def _password(options: argparse.Namespace, url: MailUrl) -> str:
     if not password:
         raise Failure(2, "the password is empty")
     return password
+
+
+def mechanisms_for(
+    mechanism: str | None, name: str, password: str
+) -> list[sasl.Mechanism] | None:
+    """*mechanism* and nothing else; ``None``: whatever is best.
+
+    USER is none of SASL's: USER and PASS, or LOGIN of IMAP.
+    """
+    match mechanism:
+        case None | "*":
+            return None
+        case "USER":
+            return []
+        case "OAUTHBEARER" | "XOAUTH2":
+            known = sasl.candidates(name, token=password)
+        case _:
+            known = sasl.candidates(name, password=password)
+    fit = [each for each in known if each.mechanism == mechanism]
+    if not fit:
+        raise Failure(2, f"{mechanism}: no mechanism for a name and a password")
+    return fit

@@ -9,11 +9,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from .. import pop3, sasl, sync
+from .. import pop3, sync
 from .._command import Chunk, Script
 from ..progress import Progress
 from ..storage import Folder, Maildir, Seen
-from .account import Account, add_account, read_account
+from .account import Account, add_account, mechanisms_for, read_account
 from .failure import EPILOG, Failure, say, show
 
 
@@ -48,23 +48,14 @@ def _log_in(
     name, password = account.url.name or "", account.password
     if account.url.service.logged_in:
         return pop3.log_in_kpop(name)
-    match mechanism:
-        case None | "*":
-            return pop3.log_in(conn, name, password, apop=apop)
-        case "USER":
-            return pop3.log_in(conn, name, password, mechanisms=())
-        case "APOP" | "+APOP":
-            if conn.greeting is None or conn.greeting.stamp is None:
-                raise Failure(3, "the server does not offer APOP")
-            return pop3.log_in(conn, name, password, mechanisms=(), apop=True)
-        case "OAUTHBEARER" | "XOAUTH2":
-            known = sasl.candidates(name, token=password)
-        case _:
-            known = sasl.candidates(name, password=password)
-    fit = [each for each in known if each.mechanism == mechanism]
-    if not fit:
-        raise Failure(2, f"{mechanism}: no mechanism for a name and a password")
-    return pop3.log_in(conn, name, mechanisms=fit)
+    if mechanism in ("APOP", "+APOP"):
+        if conn.greeting is None or conn.greeting.stamp is None:
+            raise Failure(3, "the server does not offer APOP")
+        return pop3.log_in(conn, name, password, mechanisms=(), apop=True)
+    only = mechanisms_for(mechanism, name, password)
+    return pop3.log_in(
+        conn, name, password, mechanisms=only, apop=apop and only is None
+    )
 
 
 def _pop3(options: argparse.Namespace) -> int:
