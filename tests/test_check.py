@@ -1,0 +1,638 @@
+"""``mailproto check``: against our own server, and against servers that are none."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailproto import imap, pop3, smtp
+from mailproto.cli import main
+from mailproto.cli.certificate import Certificate
+from mailproto.cli.check import find_target
+from mailproto.cli.looking import Look, Place
+from mailproto.cli.reasons import SAYS, Reason, judge
+from mailproto.cli.report import Checked, LogIn, Report, as_table
+from mailproto.embedded import MailServer
+from mailproto.embedded.certificate import make_certificate
+from mailproto.providers import PROVIDERS, by_domain, by_host
+from mailproto.services import SERVICES
+from tests.adapters import authority, client_tls, server_tls
+
+PASSWORD = "a s3cret, with a space"
+READS = ["pop3", "pop3s", "imap", "imaps"]
+SENDS = ["smtp", "submission", "submissions"]
+
+
+@pytest.fixture(autouse=True)
+def password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAILPROTO_PASSWORD", PASSWORD)
+    monkeypatch.setenv("COLUMNS", "88")
+
+
+@contextmanager
+def serving(**options: Any) -> Iterator[MailServer]:
+    with MailServer(**options) as server:
+        server.add_user("ann", PASSWORD)
+        yield server
+
+
+def ports(server: MailServer) -> str:
+    return ",".join(f"{name}={port}" for name, port in server.ports.items())
+
+
+def check(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, Any]:
+    """The exit status, and the report."""
+    status = main(["check", *arguments, "--json"])
+    captured = capsys.readouterr()
+    assert "s3cret" not in captured.out + captured.err
+    report = json.loads(captured.out)
+    assert report["status"] == status
+    return status, report
+
+
+def table(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    status = main(["check", *arguments])
+    captured = capsys.readouterr()
+    assert "s3cret" not in captured.out + captured.err
+    return status, captured.out
+
+
+# -- our own server ------------------------------------------------------------------
+
+
+def test_a_server_where_all_is_well(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving() as server:
+        arguments = ["localhost", "--ports", ports(server)]
+        arguments += ["--cafile", str(server.ca_file)]
+        status, report = check(*arguments, capsys=capsys)
+        assert (status, report["read"], report["send"]) == (0, READS, SENDS)
+        for row in report["services"]:
+            assert row["reachable"], row
+            assert row["error"] is None
+            assert row["tls"]["version"] == "TLSv1.3"
+            assert row["certificate"]["valid"], row
+            assert row["certificate"]["host_fits"]
+            assert 28 <= row["certificate"]["days_left"] <= 30
+            assert not row["cleartext"]
+            assert row["login"] is None
+            assert "ready" in row["greeting"]
+            assert row["capabilities"]
+        status, shown = table(*arguments, capsys=capsys)
+    assert status == 0
+    assert f"pop3         {server.ports['pop3']}" in shown
+    assert "TLSv1.3 by STLS" in shown
+    assert "good, 29 days" in shown
+    assert "mail can be read: pop3, pop3s, imap, imaps\n" in shown
+    assert "mail can be sent: smtp, submission, submissions\n" in shown
+    assert max(map(len, shown.splitlines())) <= 88
+
+
+def test_the_keys_of_the_report_stay(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving() as server:
+        arguments = ["localhost", "--ports", f"imaps={server.ports['imaps']}"]
+        arguments += ["--cafile", str(server.ca_file), "--user", "ann"]
+        status, report = check(*arguments, capsys=capsys)
+    assert status == 9  # it can be read, and nobody was asked to send
+    assert list(report) == [
+        "target", "provider", "user", "services", "read", "send", "advice", "status",
+    ]  # fmt: skip
+    (row,) = report["services"]
+    assert list(row) == [
+        "service", "protocol", "host", "port", "retired", "reachable", "error", "tls",
+        "certificate", "greeting", "capabilities", "mechanisms", "cleartext", "login",
+    ]  # fmt: skip
+    assert list(row["tls"]) == ["version", "cipher", "how"]
+    assert list(row["certificate"]) == [
+        "valid", "problems", "subject", "issuer", "names", "not_before", "not_after",
+        "days_left", "host_fits",
+    ]  # fmt: skip
+    assert list(row["login"]) == ["ok", "mechanism", "reason", "text", "said"]
+
+
+def test_a_log_in_at_each_service(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving() as server:
+        arguments = ["localhost", "--ports", ports(server), "--user", "ann"]
+        arguments += ["--cafile", str(server.ca_file)]
+        status, report = check(*arguments, capsys=capsys)
+        assert (status, report["read"], report["send"]) == (0, READS, SENDS)
+        outcomes = {row["service"]: row["login"] for row in report["services"]}
+        assert outcomes.pop("lmtp") is None
+        assert {each["mechanism"] for each in outcomes.values()} == {"SCRAM-SHA-512"}
+        status, shown = table(*arguments, "--mechanism", "plain", capsys=capsys)
+        assert status == 0
+        assert shown.count("granted, by PLAIN") == len(outcomes)
+        assert main(["check", *arguments, "--mechanism", "GSSAPI"]) == 2
+
+
+def test_apop_and_the_commands_without_sasl(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(apop=True) as server:
+        some = {name: server.ports[name] for name in ("pop3", "imap", "submission")}
+        arguments = ["localhost", "--user", "ann", "--cafile", str(server.ca_file)]
+        arguments += ["--ports", ",".join(f"{n}={p}" for n, p in some.items())]
+        _, report = check(*arguments, "--mechanism", "apop", capsys=capsys)
+        assert [row["login"]["mechanism"] for row in report["services"]] == [
+            "APOP", "SCRAM-SHA-512", "SCRAM-SHA-512",
+        ]  # fmt: skip
+        status, report = check(*arguments, "--mechanism", "user", capsys=capsys)
+    assert status == 9
+    by = [
+        (row["login"]["mechanism"], row["login"]["reason"])
+        for row in report["services"]
+    ]
+    assert by == [("USER", None), ("LOGIN", None), (None, "no-mechanism")]
+
+
+def test_a_wrong_password_is_tried_once_for_each_protocol(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAILPROTO_PASSWORD", "not the s3cret")
+    with serving() as server:
+        arguments = ["localhost", "--ports", ports(server), "--user", "ann"]
+        arguments += ["--cafile", str(server.ca_file)]
+        status, report = check(*arguments, capsys=capsys)
+        _, shown = table(*arguments, capsys=capsys)
+    assert (status, report["read"], report["send"]) == (3, [], [])
+    reasons = [row["login"]["reason"] for row in report["services"] if row["login"]]
+    refused, untried = "wrong-password", "not-tried"
+    assert reasons == [refused, untried, refused, untried, refused, untried, untried]
+    assert "NO: wrong password, or no such user (" in shown
+    assert "mail cannot be read\n" in shown
+
+
+def test_passwords_in_the_clear_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(cleartext=True) as server:
+        arguments = ["localhost", "--ports", ports(server)]
+        _, report = check(*arguments, capsys=capsys)
+    clear = {row["service"]: row["cleartext"] for row in report["services"]}
+    expected = {"pop3", "imap", "smtp", "submission"}
+    assert {name for name, yes in clear.items() if yes} == expected
+
+
+# -- certificates --------------------------------------------------------------------
+
+
+@contextmanager
+def certified(
+    directory: Path, names: list[str], **validity: float
+) -> Iterator[tuple[MailServer, str]]:
+    """A server with such a certificate, and the file that one may trust."""
+    certificate, key = make_certificate(names, **validity)
+    file, key_file = directory / "certificate.pem", directory / "key.pem"
+    file.write_text(certificate)
+    key_file.write_text(key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file, key_file)
+    with serving(tls=context) as server:
+        yield server, str(file)
+
+
+@pytest.mark.parametrize(
+    ("names", "validity", "trusted", "faults", "told"),
+    [
+        (["localhost"], {"starts": -9, "ends": -5}, True, ["expired"], "expired on 2"),
+        (["localhost"], {"starts": 5}, True, ["not-yet-valid"], "not valid before 2"),
+        (
+            ["a.example", "b.example", "c.example", "d.example"],
+            {},
+            True,
+            ["wrong-name"],
+            "for a.example, b.example, c.example, ..., not for localhost",
+        ),
+        (["localhost"], {}, False, ["not-trusted"], "self-signed, and not known here"),
+        (
+            ["mail.example.org"],
+            {"starts": -9, "ends": -5},
+            False,
+            ["not-trusted", "expired", "wrong-name"],
+            "for mail.example.org, not for localhost",
+        ),
+        (
+            ["mail.example.org"],
+            {"starts": -9, "ends": -5},
+            True,
+            ["expired", "wrong-name"],
+            "; for mail.example.org, not for localhost",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_certificate_is_told_and_the_rest_is_seen(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    names: list[str],
+    validity: dict[str, float],
+    trusted: bool,
+    faults: list[str],
+    told: str,
+) -> None:
+    with certified(tmp_path, names, **validity) as (server, file):
+        arguments = ["localhost", "--user", "ann", "--ports", ports(server)]
+        arguments += ["--cafile", file] if trusted else []
+        status, report = check(*arguments, capsys=capsys)
+        _, shown = table(*arguments, capsys=capsys)
+    assert (status, report["read"], report["send"]) == (4, [], [])
+    for row in report["services"]:
+        found = row["certificate"]
+        assert [each["fault"] for each in found["problems"]] == faults, row
+        assert not found["valid"]
+        assert found["names"] == names
+        assert row["tls"]["version"] == "TLSv1.3"
+        assert row["greeting"]
+        assert row["capabilities"]
+        if row["service"] != "lmtp":
+            assert row["login"]["reason"] == "certificate-not-trusted"
+    assert told in " ".join(shown.split())
+    assert ", ".join(faults) in shown
+
+
+def test_a_certificate_says_for_whom_it_is() -> None:
+    der = ssl.PEM_cert_to_DER_cert(
+        make_certificate(["a.example", "*.b.example", "::1"])[0]
+    )
+    told = Certificate.read(der)
+    assert (told.subject, told.issuer) == ("a.example", "a.example")
+    assert told.names == ("a.example", "*.b.example", "::1")
+    month = timedelta(days=30)
+    assert abs(told.ends - datetime.now(UTC) - month) < timedelta(minutes=5)
+    for host in ("a.example", "A.Example.", "x.b.example", "::1", "0:0::1"):
+        assert told.fits(host), host
+    for host in ("b.example", "x.y.b.example", "x.a.example", "127.0.0.1", "example"):
+        assert not told.fits(host), host
+
+
+def test_a_certificate_of_another_maker_is_read() -> None:
+    ours, theirs = socket.socketpair()
+    served = server_tls().wrap_socket
+    thread = threading.Thread(target=lambda: served(theirs, server_side=True).close())
+    thread.start()
+    with client_tls().wrap_socket(ours, server_hostname="localhost") as tls:
+        der = tls.getpeercert(binary_form=True)
+        known: Any = tls.getpeercert()
+    thread.join()
+    assert der is not None
+    told = Certificate.read(der)
+    assert told.names == ("localhost",)
+    assert told.ends.timestamp() == ssl.cert_time_to_seconds(known["notAfter"])
+    assert told.starts.timestamp() == ssl.cert_time_to_seconds(known["notBefore"])
+    assert "trustme" in told.issuer
+
+
+CERTIFICATE = ssl.PEM_cert_to_DER_cert(make_certificate(["a.example", "::1"])[0])
+
+
+@given(st.binary(max_size=80) | st.tuples(st.integers(0, 300), st.binary(max_size=4)))
+def test_what_is_no_certificate_is_a_value_error(
+    what: bytes | tuple[int, bytes],
+) -> None:
+    if isinstance(what, tuple):
+        at, data = what
+        what = CERTIFICATE[:at] + data + CERTIFICATE[at + len(data) :]
+    with suppress(ValueError):
+        Certificate.read(what)
+
+
+# -- servers that are in no mood -----------------------------------------------------
+
+
+class Scripted:
+    """Answers each line by its verb; what it was told is in *heard*.
+
+    Behind an answer that ends with BEGIN it speaks *tls*.
+    """
+
+    def __init__(
+        self,
+        greeting: bytes,
+        answers: Mapping[bytes, bytes] | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.heard: list[bytes] = []
+        self._greeting = greeting
+        self._answers = answers or {}
+        self._tls = tls
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._threads = [threading.Thread(target=self._accept)]
+
+    def __enter__(self) -> Scripted:
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for thread in self._threads:
+            thread.join()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                sock, _ = self._listener.accept()
+                sock.settimeout(20)
+                thread = threading.Thread(target=self._serve, args=(sock,))
+                self._threads.append(thread)
+                thread.start()
+
+    def _serve(self, sock: socket.socket) -> None:
+        with suppress(OSError), ExitStack() as stack:
+            stack.enter_context(sock)
+            sock.sendall(self._greeting)
+            while line := take_line(sock):
+                self.heard.append(line)
+                words = line.upper().split()
+                known = [self._answers[word] for word in words if word in self._answers]
+                answer = known[0] if known else b""
+                sock.sendall(answer.replace(b"TAG", line.split()[0]))
+                if answer.endswith(b"BEGIN\r\n"):
+                    assert self._tls is not None
+                    sock = self._tls.wrap_socket(sock, server_side=True)
+                    stack.enter_context(sock)
+
+
+def take_line(sock: socket.socket) -> bytes:
+    """One line, or nothing at the end."""
+    line = b""
+    while not line.endswith(b"\r\n"):
+        data = sock.recv(1)
+        if not data:
+            return b""
+        line += data
+    return line
+
+
+CAPA = b"+OK\r\nSTLS\r\nUSER\r\n.\r\n"
+IMAP = {
+    b"CAPABILITY": b"* CAPABILITY IMAP4rev1 STARTTLS\r\nTAG OK\r\n",
+    b"LOGOUT": b"* BYE\r\nTAG OK\r\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("service", "greeting", "answers", "error"),
+    [
+        ("pop3", b"", {}, "no answer within 0.5 seconds"),
+        ("pop3s", b"", {}, "no answer within 0.5 seconds"),
+        ("pop3", b"HTTP/1.1 400 Bad Request\r\n", {}, "breaks the protocol"),
+        ("smtp", b"220 x\r\n", {}, "no answer within 0.5 seconds"),
+        ("smtp", b"421 too many connections\r\n", {}, "refuses: 421 too many"),
+        ("imap", b"* BYE overloaded\r\n", {}, "refuses: BYE overloaded"),
+        ("pop3", b"-ERR [SYS/TEMP] later\r\n", {}, "refuses: -ERR [SYS/TEMP] later"),
+        ("imap", b"* OK\r\n* OK 1\r\n", {b"CAPABILITY": b"TAG NO\r\n"}, "refuses: NO"),
+        ("imaps", b"* OK in the clear\r\n", {}, "where the TLS handshake is due"),
+        (
+            "pop3",
+            b"+OK\r\n",
+            {b"CAPA": CAPA, b"STLS": b"-ERR not today\r\n", b"QUIT": b"+OK\r\n"},
+            "TLS is refused: -ERR not today",
+        ),
+        (
+            "smtp",
+            b"220 x\r\n",
+            {
+                b"EHLO": b"250-x\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n",
+                # What an attacker plants would be taken for the answer to EHLO.
+                b"STARTTLS": b"220 go\r\n250-x\r\n250 AUTH PLAIN\r\n",
+            },
+            "where the TLS handshake is due",
+        ),
+    ],
+)
+def test_servers_that_are_in_no_mood(
+    capsys: pytest.CaptureFixture[str],
+    service: str,
+    greeting: bytes,
+    answers: dict[bytes, bytes],
+    error: str,
+) -> None:
+    with Scripted(greeting, answers) as server:
+        arguments = ["127.0.0.1", "--ports", f"{service}={server.port}"]
+        arguments += ["--user", "ann", "--timeout", "0.5"]
+        status, report = check(*arguments, capsys=capsys)
+        _, shown = table(*arguments, capsys=capsys)
+    (row,) = report["services"]
+    assert row["reachable"]
+    assert error in row["error"], row["error"]
+    assert row["tls"] is None
+    assert status in (1, 4)
+    assert f"trouble     {row['error']}"[:60] in shown
+    assert not any(b"s3cret" in line or b"AUTH" in line for line in server.heard)
+
+
+def test_nobody_there(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    for host, error in (
+        ("127.0.0.1", "connection refused"),
+        ("localhost", "connection refused"),
+        ("no-such-host.invalid", "no such host"),
+        ("no..host", "not the name of a host"),
+    ):
+        status, report = check(host, "--ports", f"imaps={port}", capsys=capsys)
+        (row,) = report["services"]
+        assert (status, row["reachable"], row["error"]) == (5, False, error)
+        _, shown = table(host, "--ports", f"imaps={port}", capsys=capsys)
+        assert f"not reachable: {error}" in shown
+
+
+@pytest.mark.parametrize(
+    ("service", "greeting", "answers"),
+    [
+        ("pop3", b"+OK <1@x>\r\n", {b"CAPA": b"-ERR\r\n", b"QUIT": b"+OK\r\n"}),
+        ("imap", b"* OK [CAPABILITY IMAP4rev1] x\r\n", IMAP),
+        ("submission", b"220 x\r\n", {b"EHLO": b"250-x\r\n250 AUTH LOGIN\r\n"}),
+    ],
+)
+def test_no_password_goes_where_there_is_no_tls(
+    capsys: pytest.CaptureFixture[str],
+    service: str,
+    greeting: bytes,
+    answers: dict[bytes, bytes],
+) -> None:
+    with Scripted(greeting, answers) as server:
+        arguments = ["127.0.0.1", "--ports", f"{service}={server.port}"]
+        status, report = check(*arguments, "--user", "ann", capsys=capsys)
+    (row,) = report["services"]
+    assert (status, row["cleartext"], row["login"]["reason"]) == (4, True, "no-tls")
+    assert not any(b"ann" in line for line in server.heard)
+
+
+def test_what_a_server_says_does_not_steer_a_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Scripted(b"+OK \x1b[31mred\r\n", {b"CAPA": b"-ERR\r\n"}) as server:
+        arguments = ["127.0.0.1", "--ports", f"pop3={server.port}"]
+        _, shown = table(*arguments, capsys=capsys)
+    assert "\x1b" not in shown
+    assert "\\x1b[31mred" in shown
+
+
+def test_a_log_in_that_is_refused_by_a_code_and_by_words(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    answers = {
+        b"EHLO": b"250-x\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n",
+        b"STARTTLS": b"220 BEGIN\r\n",
+        b"AUTH": b"535 5.7.139 Authentication unsuccessful, basic authentication is "
+        b"disabled.\r\n",
+        b"QUIT": b"221 x\r\n",
+    }
+    with Scripted(b"220 x\r\n", answers, server_tls()) as server, cafile() as file:
+        arguments = ["localhost", "--ports", f"submission={server.port}"]
+        arguments += ["--cafile", file, "--user", "ann"]
+        status, report = check(*arguments, capsys=capsys)
+        _, shown = table(*arguments, capsys=capsys)
+    (row,) = report["services"]
+    assert (status, row["login"]["reason"]) == (3, "oauth-needed")
+    assert row["login"]["said"].startswith("535 5.7.139 ")
+    assert "NO: it takes no password, only OAuth" in shown
+
+
+@contextmanager
+def cafile() -> Iterator[str]:
+    with authority().cert_pem.tempfile() as file:
+        yield file
+
+
+SMTP_SAYS = {
+    b"535 5.7.8 Username and Password not accepted.": Reason.WRONG_PASSWORD,
+    b"535 Authentication credentials invalid": Reason.WRONG_PASSWORD,
+    b"534 5.7.9 Application-specific password required.": Reason.APP_PASSWORD,
+    b"534 5.7.9 Authentication mechanism is too weak": Reason.NO_MECHANISM,
+    b"534 5.7.14 Please log in via your web browser": Reason.ADMINISTRATOR,
+    b"535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled "
+    b"for the Tenant.": Reason.DISABLED,
+    b"535 5.7.8 Error: authentication failed: This user does not have access rights to "
+    b"this service": Reason.DISABLED,
+    b"530 5.7.0 Must issue a STARTTLS command first": Reason.TLS,
+    b"538 5.7.11 Encryption required": Reason.TLS,
+    b"523 5.7.10 x": Reason.TLS,
+    b"454 4.7.0 Temporary authentication failure": Reason.BUSY,
+    b"421 4.3.2 x": Reason.BUSY,
+    b"421 4.7.0 Too many login attempts": Reason.TOO_MANY,
+    b"432 4.7.12 A password transition is needed": Reason.EXPIRED,
+    b"550 x": Reason.REFUSED,
+}
+POP3_SAYS = {
+    b"-ERR": Reason.WRONG_PASSWORD,
+    b"-ERR [AUTH] no": Reason.WRONG_PASSWORD,
+    b"-ERR [AUTH] Application-specific password required": Reason.APP_PASSWORD,
+    b"-ERR [SYS/PERM] Your account is not enabled for POP access.": Reason.DISABLED,
+    b"-ERR [SYS/PERM] x": Reason.ADMINISTRATOR,
+    b"-ERR [SYS/TEMP] x": Reason.BUSY,
+    b"-ERR [IN-USE] x": Reason.IN_USE,
+    b"-ERR [LOGIN-DELAY] x": Reason.TOO_MANY,
+    b"-ERR [X-OTHER] x": Reason.REFUSED,
+    b"-ERR Plaintext authentication disallowed on non-secure connections.": Reason.TLS,
+}
+IMAP_SAYS = {
+    "AUTHENTICATIONFAILED": Reason.WRONG_PASSWORD,
+    "AUTHORIZATIONFAILED": Reason.NOT_ALLOWED,
+    "EXPIRED": Reason.EXPIRED,
+    "PRIVACYREQUIRED": Reason.TLS,
+    "CONTACTADMIN": Reason.ADMINISTRATOR,
+    "UNAVAILABLE": Reason.BUSY,
+    "LIMIT": Reason.TOO_MANY,
+    "X-OTHER": Reason.WRONG_PASSWORD,
+}
+
+
+def test_why_a_log_in_was_refused() -> None:
+    for line, reason in SMTP_SAYS.items():
+        assert judge(smtp.Reply.read(line)) is reason, line
+    for line, reason in POP3_SAYS.items():
+        assert judge(pop3.Reply.read(line)) is reason, line
+    no, bad = imap.Condition.NO, imap.Condition.BAD
+    for name, reason in IMAP_SAYS.items():
+        assert judge(imap.Reply(no, "x", imap.Code(name))) is reason, name
+    assert judge(imap.Reply(no, "LOGIN failed.")) is Reason.WRONG_PASSWORD
+    assert judge(imap.Reply(bad, "LOGIN failed.")) is Reason.REFUSED
+    alert = imap.Code("ALERT")
+    text = "Application-specific password required: https://x"
+    assert judge(imap.Reply(no, text, alert)) is Reason.APP_PASSWORD
+    text = "Maximum number of connections from user+IP exceeded"
+    assert judge(imap.Reply(no, text, imap.Code("UNAVAILABLE"))) is Reason.TOO_MANY
+    assert judge(None) is Reason.REFUSED
+    assert set(SAYS) == set(Reason)
+
+
+# -- what one asks for ---------------------------------------------------------------
+
+
+def test_a_provider_is_known_by_address_domain_and_host() -> None:
+    for text in ("ann@gmail.com", "gmail.com", "Ann@GMail.com"):
+        target = find_target(text, None)
+        assert target.provider is by_domain("gmail.com")
+        places = {(p.service.name, p.host, p.port) for p in target.places}
+        assert ("imaps", "imap.gmail.com", 993) in places
+        assert ("submission", "smtp.gmail.com", 587) in places
+        assert target.user is None  # an address is no wish to log in
+    target = find_target("imap.gmail.com", None)
+    assert target.provider is by_domain("gmail.com")
+    assert {place.host for place in target.places} == {"imap.gmail.com"}
+    assert find_target("ann@mail.example.org", None).provider is None
+    target = find_target("gmail.com", {"imaps": 1993})
+    assert [(p.host, p.port) for p in target.places] == [("imap.gmail.com", 1993)]
+
+
+def test_a_url_is_an_account() -> None:
+    target = find_target("imaps://ann;AUTH=PLAIN@mail.example.org:1993", None)
+    assert (target.user, target.mechanism) == ("ann", "PLAIN")
+    places = {p.service.name: p.port for p in target.places}
+    assert places["imaps"] == 1993
+    assert places["submission"] == 587
+    assert len(places) == 11
+    assert "secret" not in repr(find_target("imaps://ann:secret@h", None))
+
+
+def test_the_table_of_providers_is_sound() -> None:
+    domains = [domain for each in PROVIDERS for domain in each.domains]
+    assert len(domains) == len(set(domains))
+    for each in PROVIDERS:
+        assert by_domain(each.domains[0].upper()) is each
+        assert all(source.startswith("https://") for source in each.sources)
+        assert any(name in each.hosts for name in ("imap", "imaps"))
+        assert "submission" in each.hosts
+        for host in each.hosts.values():
+            assert by_host(host) is not None
+    assert by_domain("example.org") is None
+    assert by_host("example.org") is None
+
+
+def test_the_advice_of_the_provider_is_for_whom_was_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    provider = by_domain("icloud.com")
+    look = Look(Place(SERVICES["imaps"], "imap.mail.me.com", 993), reachable=True)
+    for reason in (None, Reason.WRONG_PASSWORD):
+        checked = Checked(look, LogIn(reason is None, "PLAIN", reason))
+        report = Report("icloud.com", provider, "ann", (checked,), (), (), 3)
+        shown = " ".join(as_table(report).split())
+        assert ("app-specific password" in shown) == (reason is not None)
+        assert "(iCloud), as ann" in shown
+
+
+@pytest.mark.parametrize("ports", ["nonsense=1", "imaps=0", "imaps=x", "imaps=", ""])
+def test_ports_that_are_none(ports: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["check", "localhost", "--ports", ports])
+    assert caught.value.code == 2
+    assert "no service" in (err := capsys.readouterr().err) or "no port" in err
+
+
+def test_the_exit_statuses_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["check", "--help"])
+    out = capsys.readouterr().out
+    assert all(f" {status}  " in out for status in (0, 1, 2, 3, 4, 5, 9, 10, 130))
+    assert main(["check", "nonsense://x"]) == 2
+    assert main(["check", "ann@"]) == 2
