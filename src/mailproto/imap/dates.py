@@ -7,12 +7,12 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-#: ``17-Jul-1996 02:44:25 -0700``; its groups are what ``moment_of`` takes
+#: ``17-Jul-1996 02:44:25 -0700``
 DATE_TIME: Final = (
     rb"([ 0-9][0-9])(-[A-Za-z]{3}-[0-9]{4}) "
     rb"((?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}) ([+-][0-9]{2}[0-5][0-9])"
 )
-#: ``1-Feb-1994``; its groups are what ``date_of`` takes
+#: ``1-Feb-1994``
 DATE: Final = rb"([0-9]{1,2})-([A-Za-z]{3})-([0-9]{4})"
 
 _date_time = re.compile(DATE_TIME)
@@ -38,17 +38,14 @@ def _begin(month: bytes) -> bytes:
     return b"%b-%02d-" % (month[5:], _month(month[1:4]))
 
 
-def moment_of(day: bytes, month: bytes, time: bytes, zone: bytes) -> datetime:
-    text = b"%b%bT%b%b" % (_begin(month), day.replace(b" ", b"0"), time, zone)
-    return datetime.fromisoformat(text.decode("ascii"))
-
-
 def read_date_time(text: bytes) -> datetime:
     """Of a date-time, quotes left out; raises ValueError."""
     found = _date_time.fullmatch(text)
     if not found:
         raise ValueError("a date and time is expected")
-    return moment_of(*found.groups())
+    day, month, time, zone = found.groups()
+    iso = b"%b%bT%b%b" % (_begin(month), day.replace(b" ", b"0"), time, zone)
+    return datetime.fromisoformat(iso.decode("ascii"))
 
 
 def write_date_time(moment: datetime) -> bytes:

@@ -18,7 +18,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Final, NoReturn, Self, TypeAlias, TypeVar
 
-from .dates import DATE, DATE_TIME, date_of, moment_of
+from .dates import DATE, DATE_TIME, read_date, read_date_time
 from .names import read_name, write_name
 from .sets import FEW, MAX_NUMBER, NumberSet
 
@@ -49,8 +49,7 @@ _literal = re.compile(rb"(~?)\{([0-9]{1,20})\+?\}\r\n")
 _simple = re.compile(rb'([%b\]]++)|"([^"\\\r\n\0\x80-\xff]*+)"' % ATOM)
 
 _date_time = re.compile(rb'"%b"' % DATE_TIME)
-_quoted_date = re.compile(rb'"%b"' % DATE)
-_date = re.compile(DATE)
+_date = re.compile(rb'"%b"|%b' % (DATE, DATE))
 _ESCAPED = re.compile(rb'\\(["\\])')
 _SPECIAL = re.compile(rb'(["\\])')
 _no_quoted = re.compile(rb"[\r\n\0\x80-\xff]").search
@@ -522,25 +521,15 @@ class Cursor:
         return read_name(found[0])
 
     def take_date_time(self) -> datetime:
-        return self._take_of(_date_time, moment_of, "a date and time")
+        start = self.at
+        text = self.take(_date_time, "a date and time")
+        return self.made(lambda: read_date_time(text[1:-1]), start)
 
     def take_date(self) -> date:
         """A date of SEARCH, in quotes or not."""
-        pattern = _quoted_date if self.peek() == b'"' else _date
-        return self._take_of(pattern, date_of, "a date")
-
-    def _take_of(
-        self, pattern: re.Pattern[bytes], make: Callable[..., T], what: str
-    ) -> T:
-        found = pattern.match(self.data, self.at)
-        if not found:
-            self.fail(f"{what} is expected")
-        try:
-            made = make(*found.groups())
-        except ValueError as error:
-            self.fail(str(error))
-        self.at = found.end()
-        return made
+        start = self.at
+        text = self.take(_date, "a date")
+        return self.made(lambda: read_date(text.strip(b'"')), start)
 
     def take_section(self) -> Section:
         """A section with its brackets.  Names of fields may be literals."""
