@@ -269,6 +269,32 @@ def test_literals_and_arguments_are_counted() -> None:
     assert hint.reply.code == Code("TOOBIG")
 
 
+def test_literals_up_to_the_limits_are_taken() -> None:
+    conn = server(literals_before_login=2, literal_before_login=3)
+    assert ask(conn, b"a LOGIN {3+}\r\nann {3+}\r\nxyz").command == Login("ann", "xyz")
+    minus = Capabilities("IMAP4rev1", "LITERAL-")
+    conn = server(offer=minus, command_before_login=9000)
+    asked = ask(conn, b"a LOGIN {4096+}\r\n%b x" % (b"y" * 4096))
+    assert asked.command == Login("y" * 4096, "x")
+
+
+def test_a_literal_can_be_asked_for_whatever_is_offered() -> None:
+    for offer in ("IMAP4rev1", "LITERAL-"):
+        conn = server(offer=Capabilities(offer))
+        assert hear(conn, b"a LOGIN {3}") == []
+        assert said(conn).startswith(b"+ ")
+        assert ask(conn, b"ann x").command == Login("ann", "x")
+
+
+def test_one_that_makes_a_command_too_long_is_not_asked_for() -> None:
+    conn = logged_in(arguments=30)
+    assert hear(conn, b"a RENAME {12}") == []
+    assert said(conn).startswith(b"+ ")
+    hint = refused(conn, b"x" * 12 + b" {12}")
+    assert hint.reply.code == Code("TOOBIG")
+    assert said(conn).startswith(b"a NO")
+
+
 @pytest.mark.parametrize("size", [b"-1", b"1_0", b"+3", b" 3", b"", b"0x10", b"1" * 21])
 def test_a_size_that_is_none_announces_nothing(size: bytes) -> None:
     conn = server()
