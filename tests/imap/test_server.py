@@ -287,7 +287,7 @@ def test_a_literal_can_be_asked_for_whatever_is_offered() -> None:
 
 
 def test_one_that_makes_a_command_too_long_is_not_asked_for() -> None:
-    conn = logged_in(arguments=30)
+    conn = logged_in(arguments=40)
     assert hear(conn, b"a RENAME {12}") == []
     assert said(conn).startswith(b"+ ")
     hint = refused(conn, b"x" * 12 + b" {12}")

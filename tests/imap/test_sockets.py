@@ -25,7 +25,7 @@ from mailproto.imap import (
     Skipped,
     UidSet,
 )
-from tests.adapters import KINDS, client_tls, connect, play, server_tls
+from tests.adapters import KINDS, client_tls, connect, play, raw_server, server_tls
 from tests.imap.app import PASSWORD, Store, make, sync_handler
 from tests.messages import MESSAGES
 
@@ -178,6 +178,39 @@ def test_a_large_message_comes_in_chunks(kind: str) -> None:
             assert end.uid == 1
 
     with serving(store) as port:
+        play(kind, scenario)
+
+
+def out_of_order(sock: Any) -> None:
+    """A server that answers three FETCHes from behind, UIDs behind the octets."""
+    sock.sendall(b"* PREAUTH [CAPABILITY IMAP4rev1] hi\r\n")
+    with sock.makefile("rb") as lines:
+        tag, _ = next(lines).split(b" ", 1)
+        sock.sendall(b"* 3 EXISTS\r\n%b OK done\r\n" % tag)
+        tags = [next(lines).split(b" ", 1)[0] for _ in range(3)]
+        for number in (3, 1, 2):
+            octets = b"%d" % number * 100_000
+            head = b"* %d FETCH (BODY[] {%d}\r\n" % (number, len(octets))
+            sock.sendall(head + octets + b" UID %d)\r\n" % (number + 6))
+        for tag in reversed(tags):
+            sock.sendall(tag + b" OK done\r\n")
+        next(lines, None)
+
+
+@each
+def test_large_messages_are_of_the_fetch_that_asked_for_them(kind: str) -> None:
+    async def scenario() -> None:
+        limits = imap.Limits(inline_literal=1000)
+        conn = imap.Client(Security.CLEARTEXT, limits=limits)
+        async with await connect(kind, conn, port, timeout=20) as session:
+            await session.run(Select("INBOX"))
+            each_one = [Fetch(UidSet(uid), "BODY.PEEK[]") for uid in (7, 8, 9)]
+            fetched = await session.run_all(each_one)
+            assert [data.uid for [data] in fetched] == [7, 8, 9]
+            bodies = [data.body() for [data] in fetched]
+            assert bodies == [b"%d" % n * 100_000 for n in (1, 2, 3)]
+
+    with raw_server(out_of_order) as port:
         play(kind, scenario)
 
 
