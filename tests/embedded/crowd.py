@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import sys
 import time
 from collections import Counter
@@ -20,6 +21,7 @@ from mailproto import Security, imap, pop3, smtp
 from mailproto.asyncio import connect
 
 PASSWORD = "secret"
+FILES = 4096  # that a server and its crowd may each have open
 BODY = (
     b"It is of no importance what is written here, but there is a bit of it.\r\n" * 14
 )
@@ -100,6 +102,17 @@ class Crowd:
         return told
 
 
+def allow_files(count: int) -> bool:
+    """Whether this process may have so many files open; it asks for it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        return most == count
+    return True
+
+
 if __name__ == "__main__":
+    allow_files(FILES)
     host, *numbers = sys.argv[1:]
     print(json.dumps(asyncio.run(Crowd(host, *map(int, numbers)).run())))
