@@ -24,33 +24,45 @@ _G: Final = (
 )
 _DAY: Final = 86400.0  # seconds
 
-Point = tuple[int, int] | None  # None: the point at infinity
+# (X, Y, Z) is the point (X / Z**2, Y / Z**3), so that only the last step divides; at
+# infinity Z is 0 (IEEE 1363 A.9.6, for a = -3).
+Point = tuple[int, int, int]
 
 
-def _add(one: Point, other: Point) -> Point:
-    if one is None or other is None:
-        return one or other
-    (x1, y1), (x2, y2) = one, other
-    if x1 == x2 and (y1 + y2) % _P == 0:
-        return None
-    if one == other:
-        slope = (3 * x1 * x1 - 3) * pow(2 * y1, -1, _P) % _P
-    else:
-        slope = (y2 - y1) * pow(x2 - x1, -1, _P) % _P
-    x = (slope * slope - x1 - x2) % _P
-    return x, (slope * (x1 - x) - y1) % _P
+def _twice(point: Point) -> Point:
+    x, y, z = point
+    square = y * y % _P
+    four = 4 * x * square % _P
+    slope = 3 * (x - z * z) * (x + z * z) % _P
+    sum_ = (slope * slope - 2 * four) % _P
+    return sum_, (slope * (four - sum_) - 8 * square * square) % _P, 2 * y * z % _P
+
+
+def _plus(point: Point, x: int, y: int) -> Point:
+    """*point* and (*x*, *y*), which is another and not its negative."""
+    x1, y1, z1 = point
+    if z1 == 0:
+        return x, y, 1
+    square = z1 * z1 % _P
+    run = (x * square - x1) % _P
+    rise = (y * square * z1 - y1) % _P
+    run2 = run * run % _P
+    run3 = run2 * run % _P
+    middle = x1 * run2 % _P
+    sum_ = (rise * rise - run3 - 2 * middle) % _P
+    return sum_, (rise * (middle - sum_) - y1 * run3) % _P, z1 * run % _P
 
 
 def _times(factor: int) -> tuple[int, int]:
-    point: Point = _G
-    result: Point = None
-    while factor:
-        if factor & 1:
-            result = _add(result, point)
-        point = _add(point, point)
-        factor >>= 1
-    assert result is not None  # 0 < factor < the order of the group
-    return result
+    """The generator so many times; 0 < *factor* < the order of the group."""
+    result: Point = (0, 1, 0)
+    for bit in f"{factor:b}":
+        result = _twice(result)
+        if bit == "1":
+            result = _plus(result, *_G)
+    x, y, z = result
+    inverse = pow(z, -1, _P)
+    return x * inverse**2 % _P, y * inverse**3 % _P
 
 
 # -- DER (X.690) -------------------------------------------------------------------
