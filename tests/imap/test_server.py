@@ -805,6 +805,27 @@ def test_counts_may_be_told_by_hand() -> None:
         conn.send(Exists(3))
 
 
+def test_a_message_of_the_largest_size_and_one_more() -> None:
+    conn = logged_in(append=5)
+    conn.send(ask_append(conn, b"a APPEND x {5}").answer(Reply(Condition.NO, "no")))
+    assert refused(conn, b"b APPEND x {6}").reply.code == Code("TOOBIG")
+    early = server(append=5)
+    assert "cannot be said" in refused(early, b"c APPEND x {6}").reply.text
+
+
+def test_a_transcript_shows_what_begins_an_append_and_what_is_no_command() -> None:
+    conn = logged_in()
+    seen: list[bytes] = []
+    conn.trace = lambda side, line: seen.append(line)
+    asked = ask_append(conn, b"a APPEND x {5}")
+    conn.send(asked.answer(Reply(Condition.NO, "no")))
+    refused(conn, b"b LOGIN my secret")
+    assert seen == [
+        b"a APPEND x {5}", b"a NO no", b"(no command)",
+        b"b BAD LOGIN cannot be said in AUTHENTICATED",
+    ]  # fmt: skip
+
+
 def may_expunge(conn: Server, line: bytes) -> bool:
     """Whether EXPUNGE can be said in answer to *line*."""
     asked = ask(conn, line)

@@ -86,8 +86,10 @@ def test_which_messages_a_command_names() -> None:
 def test_uids_ascend(uid: int) -> None:
     updates = opened(4)
     updates.add(5)
-    with pytest.raises(ValueError, match="ascend"):
-        updates.add(uid)
+    for _ in range(2):  # be the last one told or not
+        with pytest.raises(ValueError, match="ascend"):
+            updates.add(uid)
+        updates.take()
 
 
 what = st.one_of(
