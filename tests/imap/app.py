@@ -219,11 +219,25 @@ class Desk:
                 items = {"UID": uid} if command.by_uid else {}
                 for item in command.items:
                     items |= self.item(item, message)
-                self.conn.send(FetchData(number, items))
+                self.tell(number, items)
             else:
                 message.flags = tuple({*message.flags, *command.flags})
                 for other in self.store.opened(mailbox):
                     other.flags(uid, message.flags)
+
+    def tell(self, number: int, items: dict[str, Any]) -> None:
+        """Bodies that are not tiny go in pieces."""
+        large = {
+            name: value
+            for name, value in items.items()
+            if isinstance(value, bytes) and len(value) > 600
+        }
+        sizes = {name: imap.Streamed(len(value)) for name, value in large.items()}
+        self.conn.send(FetchData(number, items | sizes))
+        for octets in large.values():
+            self.conn.send(Chunk(octets[:500]))
+            self.conn.send(Chunk(octets[500:]))
+            self.conn.send(End())
 
     def item(self, item: Item, message: Message) -> dict[str, Any]:
         values: dict[str, Any] = {
