@@ -1007,6 +1007,18 @@ def test_what_waits_makes_others_wait() -> None:
     assert conn.can_send(Noop()).wait is None
 
 
+@pytest.mark.parametrize("answer", [b"OK done", b"NO no"])
+def test_as_many_as_may_be_in_flight_wait_and_go_together(answer: bytes) -> None:
+    conn = logged_in()
+    conn.send(Select("INBOX"))
+    count = Limits().in_flight - 1
+    calls = [conn.send(Fetch(UidSet(n), "FLAGS")) for n in range(1, count + 1)]
+    assert sent(conn) == b"A1 SELECT INBOX\r\n"
+    _, *refused = hear(conn, b"A1 " + answer + b"\r\n")
+    assert sent(conn).count(b"FETCH") == (0 if refused else count)
+    assert [done.call for done in refused] in ([], calls)
+
+
 def test_hope_is_given_up_as_soon_as_there_is_none() -> None:
     """NOOP may yet be granted, but no mailbox will be selected by that."""
     conn = logged_in()

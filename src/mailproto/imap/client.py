@@ -275,7 +275,6 @@ class Client(HasProgress, ClientConnection[Event]):
             self._events.append(GoAhead(self._by_hand, text))
         elif sending.over:
             self._writing = self._sending = None
-        self._write_held()
 
     def _begin_login(self, tag: str, command: c.Authenticate) -> None:
         """RFC 4959 3: the first response goes with it, if the server lets it."""
@@ -301,6 +300,7 @@ class Client(HasProgress, ClientConnection[Event]):
             out = sending.end()
             self._by_hand = None
             self._go_on(sending, out, b"")
+            self._write_held()
 
     def _send_response(self, value: Response | Cancel) -> None:
         if self._login is None or not self._login.awaited:
@@ -463,6 +463,7 @@ class Client(HasProgress, ClientConnection[Event]):
             assert self._writing is not None
             self._unsaid.add(self._writing)
             self._go_on(sending, sending.asked(), text)
+            self._write_held()
             return None
         if self._login is not None and not self._login.awaited:
             return self._read_challenge(call, self._login, response)
