@@ -27,6 +27,7 @@ from typing import Final, Self
 
 from ..services import SERVICES, MailUrl
 from ..smtp import Mail, Mailbox, Rcpt
+from .arrivals import Arrivals
 from .certificate import make_certificate
 from .folders import Folders, Refused, normal
 from .messages import FiledMessage, StoredMessage
@@ -208,6 +209,13 @@ class MailServer:
     def messages(self) -> list[StoredMessage]:
         """All that there is, in the order in which it came."""
         return self._store.messages()
+
+    def arrivals(self) -> Arrivals:
+        """Each message that comes from now on, to iterate over; it blocks meanwhile.
+
+        It ends by its ``close()``, not by the end of the server.
+        """
+        return Arrivals(self._store)
 
     def mailbox(self, user: str, folder: str = "INBOX") -> list[FiledMessage]:
         """What is in a mailbox, with flags, by UID; KeyError: there is none."""

@@ -151,12 +151,12 @@ class Store(Database):
         found: dict[int, StoredMessage | None] = {}  # None: another than is wanted
 
         def enough() -> bool:
-            letters = self._letters()
+            letters = self.letters()
             for gone in found.keys() - set(letters):
                 del found[gone]
             for letter in letters:
                 if letter not in found:
-                    message = self._stored(letter)
+                    message = self.stored(letter)
                     good = message is not None and where(message)
                     found[letter] = message if good else None
             return sum(message is not None for message in found.values()) >= count
@@ -223,7 +223,7 @@ class Store(Database):
     def messages(self) -> list[StoredMessage]:
         """All that there is, in the order in which it came."""
         # Each by itself: a server that is looked at has others to serve.
-        found = map(self._stored, self._letters())
+        found = map(self.stored, self.letters())
         return [message for message in found if message is not None]
 
     def filed(self, user: str, mailbox: str = "INBOX") -> list[FiledMessage]:
@@ -242,16 +242,25 @@ class Store(Database):
         return [
             FiledMessage(uid, unique, tuple(flags.split()), received, message)
             for letter, uid, unique, flags, received in rows
-            if (message := self._stored(letter)) is not None
+            if (message := self.stored(letter)) is not None
         ]
 
-    def _letters(self) -> list[int]:
+    def letters(self, after: int = 0) -> list[int]:
+        """The ids of what came after the letter of that id, or of all."""
         with self.reading() as db:
-            rows = db.execute("SELECT id FROM letters ORDER BY id").fetchall()
+            rows = db.execute(
+                "SELECT id FROM letters WHERE id > ? ORDER BY id", (after,)
+            ).fetchall()
         return [letter for (letter,) in rows]
 
-    def _stored(self, letter: int) -> StoredMessage | None:
-        """``None`` if it is deleted by now."""
+    def last_letter(self) -> int:
+        """The id of what came last; 0: there is nothing."""
+        with self.reading() as db:
+            (letter,) = db.execute("SELECT max(id) FROM letters").fetchone()
+        return letter or 0
+
+    def stored(self, letter: int) -> StoredMessage | None:
+        """What came, by its id; ``None`` if it is deleted by now."""
         with self.reading() as db:
             row = db.execute(
                 "SELECT data, envelope, received, origin FROM letters WHERE id = ?",
