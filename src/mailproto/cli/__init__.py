@@ -1,4 +1,4 @@
-"""The command line: ``mailproto check``, ``demo``, ``pop3``."""
+"""The command line: ``mailproto check``, ``demo``, ``pop3``, ``serve``."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from .. import __version__
-from . import check, demo, pop3
+from . import check, demo, pop3, serve
 from .failure import Unread, explain, turn_away
 
 __all__ = ["main"]
 
 #: a module each, which says how it is asked for and runs it
-COMMANDS: Final = (check, demo, pop3)
+COMMANDS: Final = (check, demo, pop3, serve)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
