@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mailproto.progress import Progress
-from mailproto.storage import Folder, Letter, Maildir, Seen
+from mailproto.storage import Folder, Letter, Maildir, Marks, Seen, sub_folder
 
 
 def files(directory: Path) -> list[Path]:
@@ -95,3 +95,61 @@ def test_progress_is_silent_in_a_pipe() -> None:
     with Progress(pipe) as progress:
         progress.step(1, 1, 1)
     assert pipe.getvalue() == ""
+
+
+def test_marks_are_remembered_by_account_and_the_last_counts(tmp_path: Path) -> None:
+    path = tmp_path / "marks"
+    marks = Marks(path, "ann@a")
+    for mailbox in ("INBOX", "two words\n", "\udcff", "grüße"):
+        for uid in (1, 7):
+            marks.set(mailbox, 3857529045, uid)
+    Marks(path, "bob@a").set("INBOX", 1, 2)
+    again = Marks(path, "ann@a")
+    assert again.known() == marks.known()
+    assert again.known()["two words\n"] == (3857529045, 7)
+    assert Marks(path, "bob@a").known() == {"INBOX": (1, 2)}
+
+
+def test_a_mark_that_was_cut_off_does_not_count(tmp_path: Path) -> None:
+    path = tmp_path / "marks"
+    Marks(path, "ann@a").set("INBOX", 1, 2)
+    Marks(path, "ann@a").set("INBOX", 1, 35)
+    whole = path.read_bytes()
+    for cut in range(1, len(whole) // 2):
+        path.write_bytes(whole[:-cut])
+        marks = Marks(path, "ann@a")
+        assert marks.known() == {"INBOX": (1, 2)}
+        marks.set("Work", 5, 6)
+        assert Marks(path, "ann@a").known() == {"INBOX": (1, 2), "Work": (5, 6)}
+    assert files(tmp_path) == [path]
+
+
+def test_marks_that_count_no_more_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "marks"
+    marks = Marks(path, "ann@a")
+    marks.set("INBOX", 1, 1)
+    line = path.read_bytes()
+    path.write_bytes(line * 1002)
+    assert Marks(path, "ann@a").known() == {"INBOX": (1, 1)}
+    assert path.read_bytes() == line
+
+
+def test_no_mailbox_leads_out_of_the_directory_nor_into_another(tmp_path: Path) -> None:
+    names = [
+        "INBOX", "Work", "Work/2026", "Work.2026", "..", ".", "/", "//", "../../etc",
+        "", "a/", "/a", "~", "grüße", "\udcff", "x" * 500, "x" * 501, "%",
+        "mailproto-marks", "INBOX/x", "a b", "tmp", "new",
+    ]  # fmt: skip
+    for kind in (Maildir, Folder):
+        for delimiter in ("/", ".", None):
+            parent = kind(tmp_path / kind.__name__ / str(delimiter))
+            rooms = [sub_folder(parent, name, delimiter).directory for name in names]
+            assert len(set(rooms)) == len(names)
+            for room in rooms:
+                assert room.resolve() == room
+                assert parent.directory in (room, room.parent)
+                assert room.name not in (".mailproto-marks", ".mailproto-seen")
+    assert sub_folder(parent, "inbox", "/").directory.name == "INBOX"
+    maildir = Maildir(tmp_path / "m")
+    assert sub_folder(maildir, "Inbox", "/") is maildir
+    assert sub_folder(maildir, "Work/2026", "/").directory.name == ".Work.2026"
