@@ -267,7 +267,7 @@ def test_plain_errors(
     check([url(server), "--mechanism", "GSSAPI"], 2, "GSSAPI: no mechanism")
     check([url(server), *trust, "--mechanism", "APOP"], 3, "does not offer APOP")
     check(["http://localhost"], 2, "unknown scheme")
-    check(["imap://ann@localhost"], 2, "not a POP3 URL")
+    check(["smtp://ann@localhost"], 2, "not the URL of POP3 or IMAP")
     check(["pop3://localhost"], 2, "whose mail")
     check(["pop3://ann@no-such-host.invalid"], 5, "no such host")
     with socket.create_server(("127.0.0.1", 0)) as unused:
@@ -476,7 +476,7 @@ def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_help_tells_the_exit_statuses(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        main(["pop3", "--help"])
+        main(["fetch", "--help"])
     assert caught.value.code == 0
     out = capsys.readouterr().out
     assert all(f"  {status}  " in out for status in range(9))

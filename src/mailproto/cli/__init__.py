@@ -1,4 +1,4 @@
-"""The command line: ``mailproto check``, ``demo``, ``pop3``, ``serve``."""
+"""The command line: ``mailproto check``, ``demo``, ``fetch``, ``send``, ``serve``."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from .. import __version__
-from . import check, demo, pop3, serve
+from . import check, demo, fetch, send, serve
 from .failure import Unread, explain, turn_away
 
 __all__ = ["main"]
 
 #: a module each, which says how it is asked for and runs it
-COMMANDS: Final = (check, demo, pop3, serve)
+COMMANDS: Final = (check, demo, fetch, send, serve)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -23,7 +23,7 @@ def add_account(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--security",
         choices=[security.value for security in Security],
-        help="what to demand of TLS (default: implicit for pop3s, starttls for pop3; "
+        help="what to demand of TLS (default: implicit for imaps, starttls for imap; "
         "cleartext sends the password without)",
     )
 
@@ -79,17 +79,21 @@ class Account:
         return f"{self.url.name}@{self.url.host}{port}"
 
 
-def read_account(options: argparse.Namespace) -> Account:
+def read_account(
+    options: argparse.Namespace, *protocols: Protocol, anonymous: bool = False
+) -> Account:
+    """The account that the URL names; *anonymous*: it need not be anybody's."""
     url = parse_url(options.url)
-    if url.service.protocol is not Protocol.POP3:
-        raise Failure(2, f"not a POP3 URL: {url}")
-    if url.name is None:
-        raise Failure(2, "the URL does not say whose mail: pop3://NAME@HOST")
+    if url.service.protocol not in protocols:
+        known = " or ".join(protocol.upper() for protocol in protocols)
+        raise Failure(2, f"not the URL of {known}: {url}")
+    if url.name is None and not anonymous:
+        raise Failure(2, f"the URL does not say whose mail: {url.scheme}://NAME@HOST")
     tls = read_trust(options.cafile)
     chosen = options.security
     security = Security(chosen) if chosen is not None else url.service.security
     password = ""
-    if not url.service.logged_in:
+    if url.name is not None and not url.service.logged_in:
         password = read_password(options, f"{url.name} at {url.host}", url.password)
     return Account(url, password, security, tls)
 

@@ -24,8 +24,8 @@ from ..providers import Provider, by_domain, by_host
 from ..services import SERVICES, Protocol, parse_url
 from .account import add_log_in, mechanisms_for, read_password, read_trust
 from .failure import Failure, say
-from .looking import COMMANDS, Look, Place, client, farewell, look, say_why, words
-from .reasons import Reason, judge
+from .looking import COMMANDS, Look, Place, client, farewell, look, say_why
+from .reasons import Reason, judge, words
 from .report import Checked, LogIn, Report, as_json, as_table
 
 EPILOG: Final = """\
@@ -212,7 +212,7 @@ async def _log_in(place: Place, who: _Who) -> LogIn:
     except CommandFailed as refusal:
         if isinstance(refusal.__cause__, RemoteProtocolError):
             return LogIn(False, reason=Reason.BROKEN, said=str(refusal.__cause__))
-        return LogIn(False, reason=judge(refusal.answer), said=words(refusal))
+        return LogIn(False, reason=judge(refusal.answer), said=words(refusal.answer))
     except LocalProtocolError as error:
         return LogIn(False, reason=Reason.NO_MECHANISM, said=str(error))
     except (OSError, RemoteProtocolError) as error:

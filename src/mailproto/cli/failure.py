@@ -9,11 +9,12 @@ import ssl
 import sys
 from typing import Final
 
-from .. import pop3
+from .. import imap, pop3, smtp
 from ..errors import CommandFailed, LocalProtocolError, RemoteProtocolError
 from ..pop3.grammar import printable
+from .reasons import SAYS, Reason, judge, words
 
-EPILOG: Final = """exit status:
+STATUSES: Final = """\
   0  all went well          5  no route, no such host, connection refused
   1  something else         6  time-out
   2  usage                  7  the server broke the protocol
@@ -29,7 +30,17 @@ NETWORK: Final = {
     errno.EHOSTUNREACH,
     errno.EADDRNOTAVAIL,
 }
-LOGINS: Final = (pop3.User, pop3.Pass, pop3.Apop, pop3.Auth)
+LOGINS: Final = (
+    pop3.User,
+    pop3.Pass,
+    pop3.Apop,
+    pop3.Auth,
+    imap.Login,
+    imap.Authenticate,
+    smtp.Auth,
+)
+#: what is not for the credentials (RFC 3206): it may be granted another time
+PASSING: Final = (Reason.BUSY, Reason.TOO_MANY, Reason.ADMINISTRATOR)
 
 
 class Failure(Exception):
@@ -67,18 +78,8 @@ def explain(error: Exception) -> Failure:
             return Failure(4, f"certificate not trusted: {error.verify_message}")
         case ssl.SSLError():
             return Failure(4, f"TLS failed: {error.reason or error}")
-        case CommandFailed(command=pop3.Stls()):
-            return Failure(4, f"the server refuses TLS: {error.answer}")
-        case CommandFailed(answer=answer) if answer.code == pop3.ResponseCode.IN_USE:
-            return Failure(8, f"the maildrop is open elsewhere: {answer}")
-        case CommandFailed(__cause__=RemoteProtocolError() as cause):
-            return Failure(7, f"the server broke the protocol: {cause}")
-        case CommandFailed(command=command, answer=answer):
-            # RFC 3206: any other code says that it is not for the credentials.
-            judged = answer.code in (None, pop3.ResponseCode.AUTH)
-            if judged and isinstance(command, LOGINS):
-                return Failure(3, f"log-in refused: {answer}")
-            return Failure(1, f"refused: {answer}")
+        case CommandFailed():
+            return _refused(error)
         case TimeoutError():
             return Failure(6, f"time-out: {error}")
         case socket.gaierror():
@@ -96,6 +97,20 @@ def explain(error: Exception) -> Failure:
         case ValueError():
             return Failure(2, str(error))
     raise error
+
+
+def _refused(error: CommandFailed) -> Failure:
+    said, reason = words(error.answer), judge(error.answer)
+    if isinstance(error.command, (pop3.Stls, imap.StartTls, smtp.StartTls)):
+        return Failure(4, f"the server refuses TLS: {said}")
+    if isinstance(error.__cause__, RemoteProtocolError):
+        return Failure(7, f"the server broke the protocol: {error.__cause__}")
+    if reason is Reason.IN_USE:
+        return Failure(8, f"the maildrop is open elsewhere: {said}")
+    if isinstance(error.command, LOGINS) and reason not in PASSING:
+        why = "" if reason is Reason.REFUSED else f" ({SAYS[reason]})"
+        return Failure(3, f"log-in refused: {said}{why}")
+    return Failure(1, f"refused: {said}")
 
 
 def show(side: str, line: bytes) -> None:

@@ -27,6 +27,7 @@ from ..errors import CommandFailed, MailError
 from ..pop3.grammar import printable
 from ..services import Protocol, Service
 from .certificate import Certificate
+from .reasons import words
 
 KNOCK: Final = 2.0  # seconds to find out whether anybody listens who says nothing
 FAREWELL: Final = 1.0  # seconds for the answer to QUIT
@@ -229,7 +230,7 @@ class _Inquiry:
             try:
                 yield _START[type(self._conn)]()
             except CommandFailed as refusal:
-                self._found.error = f"TLS is refused: {words(refusal)}"
+                self._found.error = f"TLS is refused: {words(refusal.answer)}"
             else:
                 yield from self._ask()
 
@@ -323,19 +324,10 @@ def _unreached(error: Exception) -> bool:
     return isinstance(error, OSError) and not isinstance(error, lost)
 
 
-def words(refusal: CommandFailed) -> str:
-    """What the server said; IMAP's replies have no text of their own for it."""
-    answer = refusal.answer
-    if isinstance(answer, (imap.Reply, imap.Greeting)):
-        said: bytes = answer.write()
-        return printable(said[2:].decode("utf-8", "replace").rstrip())
-    return printable(str(answer))
-
-
 def say_why(error: Exception) -> str:
     match error:
         case CommandFailed():
-            return f"the server refuses: {words(error)}"
+            return f"the server refuses: {words(error.answer)}"
         case MailError():
             return f"the server breaks the protocol: {error}"
         case ssl.SSLCertVerificationError():

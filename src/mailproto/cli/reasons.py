@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from .. import imap, pop3, smtp
+from ..pop3.grammar import printable
 
 
 class Reason(StrEnum):
@@ -134,6 +135,13 @@ _TEXTS: Final = tuple(
         (r"must issue a? ?STARTTLS|encryption (is )?required", Reason.TLS),
     )
 )
+
+
+def words(answer: object) -> str:
+    """What the server said, fit for a terminal."""
+    if isinstance(answer, (imap.Reply, imap.Greeting)):
+        return printable(answer.write()[2:].decode("utf-8", "replace").strip())
+    return printable(str(answer))
 
 
 def judge(answer: object) -> Reason:
