@@ -368,6 +368,12 @@ class ServerConnection(Connection[Sent, Event], Generic[Sent, Event, A]):
             raise LimitExceeded("bad_commands", allowed, "too many bad commands", hint)
         return Bad(line, hint)
 
+    def _check_nothing_behind(self, verb: str, hint: A) -> None:
+        """Raise RemoteProtocolError if the client did not wait for TLS."""
+        if len(self._in):
+            # It would be read as if it had come through TLS (CVE-2011-0411).
+            raise RemoteProtocolError(f"plaintext behind {verb}", hint)
+
     def _login_failed(self) -> None:
         """Count a refused log-in; the last one is the end, once it is answered."""
         self._failed_logins += 1

@@ -1,4 +1,4 @@
-"""One log-in of a client: what stands between a SASL mechanism and a protocol.
+"""One log-in: what stands between a SASL mechanism and a protocol, at both ends.
 
 The protocols differ in how a challenge and a response look on the wire.  When the
 first response goes out, how many challenges are too many, what becomes of one that
@@ -8,13 +8,51 @@ cannot be trusted, and which mechanism is taken, is the same for all and said he
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from . import sasl
-from ._connection import ClientConnection, Security
+from ._command import Bad
+from ._connection import (
+    ClientConnection,
+    LastWord,
+    Limits,
+    Security,
+    Sent,
+    ServerConnection,
+)
 from .errors import LimitExceeded, LocalProtocolError, RemoteProtocolError
+
+Event = TypeVar("Event", covariant=True)
+A = TypeVar("A", bound=LastWord)
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """The server's turn in a log-in, ``+ dGVzdA==``; *data* is decoded.
+
+    RFC 3501 6.2.2, RFC 5034 4.
+    """
+
+    #: what stands before it on the wire
+    begins: ClassVar[bytes] = b"+ "
+    data: bytes = field(default=b"", repr=False)
+
+    def masked(self) -> bytes:
+        """What a transcript may show."""
+        return self.begins + b"****"
+
+    def write(self) -> bytes:
+        """The whole line, CRLF included."""
+        return self.begins + sasl.encode_base64(self.data) + b"\r\n"
+
+    @classmethod
+    def read(cls, line: bytes) -> Self:
+        if not line.startswith(cls.begins):
+            raise ValueError(f"a challenge begins with {cls.begins.decode()!r}")
+        return cls(sasl.decode_base64(line[len(cls.begins) :]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +110,42 @@ def read_auth(argument: bytes) -> tuple[str, bytes | None]:
     if not coded:
         raise ValueError("an empty initial response is written as =")
     return mechanism, b"" if coded == b"=" else sasl.decode_base64(coded)
+
+
+@dataclass(frozen=True, slots=True)
+class LogIn:
+    """The command that begins one, but for what it is called.
+
+    *initial* is the first response, decoded; ``None`` is none, ``b""`` an empty one.
+    *client* answers the challenges; without one, the caller does.
+    """
+
+    verb: ClassVar[bytes]
+    mechanism: str
+    initial: bytes | None = field(default=None, repr=False)
+    client: sasl.Mechanism | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        sasl.check_name(self.mechanism)
+        object.__setattr__(self, "mechanism", self.mechanism.upper())
+        line = b"%s %s\r\n" % (self.verb, write_auth(self.mechanism, self.initial))
+        if len(line) > sasl.MAX_RESPONSE:
+            raise ValueError("the first response is too long")
+
+    @classmethod
+    def using(cls, client: sasl.Mechanism) -> Self:
+        """To log in with *client*."""
+        return cls(client.mechanism, client=client)
+
+    @property
+    def reveals_secret(self) -> bool:
+        """Whether it carries a password that anybody on the way could read."""
+        return sasl.reveals_secret(self.client or self.mechanism)
+
+    def masked(self) -> bytes:
+        """What a transcript may show."""
+        line = self.verb + b" " + self.mechanism.encode("ascii")
+        return line if self.initial is None else line + b" ****"
 
 
 class Login:
@@ -184,3 +258,41 @@ def no_way_in(offered: Sequence[str]) -> LocalProtocolError:
     return LocalProtocolError(
         f"no way to log in that is allowed here (SASL mechanisms on offer: {known})"
     )
+
+
+class LoginServer(ServerConnection[Sent, Event, A], Generic[Sent, Event, A]):
+    """A server that lets its clients log in: its Challenge waits for their turn."""
+
+    def __init__(
+        self, security: Security, limits: Limits, *, proxied: bool = False
+    ) -> None:
+        super().__init__(security, limits, proxied=proxied)
+        self._challenged = False  # the client's turn is awaited
+        self._rounds = 0  # of this log-in
+
+    def _challenge(self, challenge: Challenge) -> None:
+        self._write(challenge.write(), challenge.masked())
+        self._challenged = True
+
+    def _read_response(self) -> Response | Cancel | Bad[Any] | None:
+        """The client's turn; ``None``: it is not all here."""
+        limits = self._base_limits
+        line = self._take_command(limits.sasl_line, "sasl_line")
+        if line is None:
+            return None
+        self._challenged = False
+        self._rounds += 1
+        if isinstance(line, LimitExceeded) or self._rounds > limits.sasl_rounds:
+            return self._bad_response(b"", "too much for one log-in")
+        if line == b"*":
+            self._heard(line)
+            return Cancel()
+        self._heard(b"****")
+        try:
+            return Response.read(line)
+        except ValueError:
+            return self._bad_response(line, "that is not base64")
+
+    @abstractmethod
+    def _bad_response(self, line: bytes, why: str) -> Bad[Any]:
+        """The event for a *line* that ends the log-in; ``b""``: it was too much."""

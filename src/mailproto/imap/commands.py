@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Self, TypeVar
 
-from .. import sasl
-from .._login import read_auth, write_auth
+from .._login import LogIn, read_auth, write_auth
 from . import kinds
 from .codes import AppendUid, Capabilities
 from .dates import check_date_time, write_date_time
@@ -79,7 +78,7 @@ class StartTls(ImapCommand[Reply]):
 
 
 @dataclass(frozen=True, slots=True)
-class Authenticate(ImapCommand[Reply]):
+class Authenticate(LogIn, ImapCommand[Reply]):
     """RFC 3501 6.2.2, RFC 4959: a log-in by a SASL mechanism.
 
     C: A01 AUTHENTICATE PLAIN dGVzdAB0ZXN0AHRlc3Q=
@@ -92,31 +91,10 @@ class Authenticate(ImapCommand[Reply]):
     """
 
     verb = b"AUTHENTICATE"
-    mechanism: str
-    initial: bytes | None = field(default=None, repr=False)
-    client: sasl.Mechanism | None = field(default=None, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        sasl.check_name(self.mechanism)
-        object.__setattr__(self, "mechanism", self.mechanism.upper())
-        if len(write_auth(self.mechanism, self.initial)) > sasl.MAX_RESPONSE:
-            raise ValueError("the first response is too long")
-
-    @classmethod
-    def using(cls, client: sasl.Mechanism) -> Self:
-        return cls(client.mechanism, client=client)
 
     @property
     def extension(self) -> str | None:
         return f"AUTH={self.mechanism}"
-
-    @property
-    def reveals_secret(self) -> bool:
-        return sasl.reveals_secret(self.client or self.mechanism)
-
-    def masked(self) -> bytes:
-        line = b"AUTHENTICATE " + self.mechanism.encode("ascii")
-        return line if self.initial is None else line + b" ****"
 
     def arguments(self) -> Iterable[Fragment]:
         return (b" ", write_auth(self.mechanism, self.initial))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Self
 
-from .. import sasl
+from .. import _login, sasl
 from .codes import ResponseCode, take_code
 from .grammar import GrammarError, check_text, read_text, write_text
 from .kinds import unchecked
@@ -220,16 +220,11 @@ class Continue:
 
 
 @dataclass(frozen=True, slots=True)
-class Challenge:
+class Challenge(_login.Challenge):
     """RFC 3501 6.2.2: what a server asks in a log-in, decoded.
 
     S: + dGVzdA==
     """
-
-    data: bytes = field(repr=False)
-
-    def write(self) -> bytes:
-        return b"+ " + sasl.encode_base64(self.data) + b"\r\n"
 
     @classmethod
     def read(cls, text: bytes) -> Self:

@@ -7,8 +7,8 @@ from typing import Any, Final, TypeAlias
 
 from .. import sasl
 from .._command import Bad, Chunk, Closed, End
-from .._connection import PAUSED, Security, ServerConnection, Signal
-from .._login import Cancel, Response
+from .._connection import PAUSED, Security, Signal
+from .._login import Cancel, LoginServer, Response
 from ..errors import LimitExceeded, LocalProtocolError, RemoteProtocolError
 from . import commands as c
 from . import extensions as x
@@ -55,7 +55,7 @@ Event: TypeAlias = Tagged | Response | Cancel | x.Done | Chunk | End | Bad[Any] 
 GO_ON: Final = Continue("Ready for additional command text")
 
 
-class Server(HasProgress, ServerConnection[Said, Event, Hint]):
+class Server(HasProgress, LoginServer[Said, Event, Hint]):
     """Hands over commands, sends what answers them (RFC 3501).
 
     Greet first.  Then every command comes as ``Tagged(tag, command)``; say the data
@@ -96,8 +96,6 @@ class Server(HasProgress, ServerConnection[Said, Event, Hint]):
         self._now = Progress(dialect)
         self._intake = Intake()
         self._asked: Tagged | Bad[Any] | None = None
-        self._challenged = False
-        self._rounds = 0
         self._idling = False  # the client was told to go on, and DONE has not come
         self._coming: int | None = None  # octets of a message that are to come
         self._to_ask = False  # "+" is due, if the application does not refuse
@@ -214,8 +212,7 @@ class Server(HasProgress, ServerConnection[Said, Event, Hint]):
                 self._write_value(value)
                 self.send_updates()
             case Tagged(command=c.Authenticate()), Challenge() if not self._challenged:
-                self._challenged = True
-                self._write(value.write(), b"+ ****")
+                self._challenge(value)
             case Tagged(command=c.Append()), Continue() if self._to_ask:
                 self._to_ask = False
                 self._write_value(value)
@@ -462,10 +459,9 @@ class Server(HasProgress, ServerConnection[Said, Event, Hint]):
         refusal = self._refusal(command)
         if refusal is not None:
             return self._refuse(data, tag, refusal)
-        if isinstance(command, c.StartTls) and len(self._in):
-            # It would be read as if it had come through TLS (CVE-2011-0411).
+        if isinstance(command, c.StartTls):
             hint = Reply(Condition.BYE, "nothing may be sent behind STARTTLS")
-            raise RemoteProtocolError("plaintext behind STARTTLS", hint)
+            self._check_nothing_behind("STARTTLS", hint)
         self._heard(tag.encode("ascii") + b" " + command.masked())
         self._asked = Tagged(tag, command)
         return self._asked
@@ -544,23 +540,9 @@ class Server(HasProgress, ServerConnection[Said, Event, Hint]):
         self._heard(line)
         return done
 
-    def _read_response(self) -> Event | None:
-        line = self._take_command(self.limits.sasl_line, "sasl_line")
-        if line is None:
-            return None
+    def _bad_response(self, line: bytes, why: str) -> Bad[Any]:
         assert isinstance(self._asked, Tagged)
-        self._challenged = False
-        self._rounds += 1
-        if isinstance(line, LimitExceeded) or self._rounds > self.limits.sasl_rounds:
-            return self._refuse(b"", self._asked.tag, bad("too much for one log-in"))
-        if line == b"*":
-            self._heard(line)
-            return Cancel()
-        self._heard(b"****")
-        try:
-            return Response.read(line)
-        except ValueError:
-            return self._refuse(line, self._asked.tag, bad("that is not base64"))
+        return self._refuse(line, self._asked.tag, bad(why))
 
     def _end(self) -> Event:
         unfinished = self._intake or self._asked or self._tail or self._too_long

@@ -18,8 +18,8 @@ from typing import Any, ClassVar, Self, TypeVar
 from .. import sasl
 from .._command import Command
 from .._login import Cancel as Cancel
+from .._login import LogIn, read_auth, write_auth
 from .._login import Response as Response
-from .._login import read_auth, write_auth
 from .grammar import (
     MAX_COMMAND,
     check_number,
@@ -229,7 +229,7 @@ def _digest(password: str, stamp: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Auth(Pop3Command[None]):
+class Auth(LogIn, Pop3Command[None]):
     """RFC 5034 4: a log-in by a SASL mechanism.
 
     C: AUTH PLAIN dGVzdAB0ZXN0AHRlc3Q=
@@ -243,26 +243,10 @@ class Auth(Pop3Command[None]):
 
     verb = b"AUTH"
     alone = True
-    mechanism: str
-    initial: bytes | None = field(default=None, repr=False)
-    client: sasl.Mechanism | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        sasl.check_name(self.mechanism)
-        object.__setattr__(self, "mechanism", self.mechanism.upper())
+        LogIn.__post_init__(self)
         self._check_length()
-
-    @classmethod
-    def using(cls, client: sasl.Mechanism) -> Self:
-        return cls(client.mechanism, client=client)
-
-    @property
-    def reveals_secret(self) -> bool:
-        return sasl.reveals_secret(self.client or self.mechanism)
-
-    def masked(self) -> bytes:
-        line = b"AUTH " + self.mechanism.encode("ascii")
-        return line if self.initial is None else line + b" ****"
 
     def argument(self) -> bytes:
         return write_auth(self.mechanism, self.initial)

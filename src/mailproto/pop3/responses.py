@@ -22,7 +22,7 @@ from enum import Enum, StrEnum
 from functools import lru_cache
 from typing import Protocol, Self
 
-from .. import sasl
+from .._login import Challenge as Challenge
 from .._values import hot_value
 from .grammar import (
     MAX_NUMBER,
@@ -409,23 +409,6 @@ class Capabilities:
     @property
     def lang(self) -> bool:
         return "LANG" in self
-
-
-@dataclass(frozen=True, slots=True)
-class Challenge:
-    """RFC 5034 4: the server's turn in a log-in, ``+ dGVzdA==``; *data* is decoded."""
-
-    data: bytes = field(default=b"", repr=False)
-
-    def write(self) -> bytes:
-        """The whole line, CRLF included."""
-        return b"+ %s\r\n" % sasl.encode_base64(self.data)
-
-    @classmethod
-    def read(cls, line: bytes) -> Self:
-        if not line.startswith(b"+ "):
-            raise ValueError("a challenge begins with a plus sign and a space")
-        return cls(sasl.decode_base64(line[2:]))
 
 
 # -- what real servers do --------------------------------------------------------

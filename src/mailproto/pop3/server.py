@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from .. import _dots
 from .._command import Bad, Chunk, Closed, End, Lines
-from .._connection import PAUSED, Security, ServerConnection, Signal
+from .._connection import PAUSED, Security, Signal
+from .._login import LoginServer
 from ..errors import LimitExceeded, LocalProtocolError, RemoteProtocolError
 from . import commands as c
 from .responses import Challenge, Data, Greeting, Reply
@@ -16,7 +17,7 @@ Said = Greeting | Reply | Challenge | Data | Lines[Data] | Chunk | End
 Event = c.Pop3Command[Any] | c.Response | c.Cancel | Chunk | End | Bad[Reply] | Closed
 
 
-class Server(ServerConnection[Said, Event, Reply]):
+class Server(LoginServer[Said, Event, Reply]):
     """Hands over commands, sends what answers them (RFC 1939).
 
     Greet first.  Then every command is answered: by a Reply, or, where it asks for
@@ -50,8 +51,6 @@ class Server(ServerConnection[Said, Event, Reply]):
         self._text: _dots.Stuffer | None = None  # the message that goes
         self._upload: _dots.Unstuffer | None = None  # the message that comes
         self._upload_over = False
-        self._challenged = False
-        self._rounds = 0
 
     # -- out -------------------------------------------------------------------
 
@@ -64,8 +63,7 @@ class Server(ServerConnection[Said, Event, Reply]):
                 self._write(value.write())
                 self._replied(value.ok)
             case Challenge() if self._may_challenge():
-                self._write(value.write(), b"+ ****")
-                self._challenged = True
+                self._challenge(value)
             case Chunk() if self._text is not None:
                 self._out.append(self._text.stuff(value.data))
             case End() if self._text is not None:
@@ -198,10 +196,9 @@ class Server(ServerConnection[Said, Event, Reply]):
         refusal = self._refusal(command)
         if refusal is not None:
             return self._bad(line, refusal)
-        if kind is c.Stls and len(self._in):
-            # It would be read as if it had come through TLS (CVE-2011-0411).
+        if kind is c.Stls:
             hint = Reply(False, "nothing may be sent behind STLS")
-            raise RemoteProtocolError("plaintext behind STLS", hint)
+            self._check_nothing_behind("STLS", hint)
         if kind is c.Quit and self.state is State.TRANSACTION:
             self.state = State.UPDATE
         return command
@@ -218,24 +215,9 @@ class Server(ServerConnection[Said, Event, Reply]):
             return Reply(False, "no password in the clear: start TLS first", "AUTH")
         return None
 
-    def _read_response(self) -> Event | None:
-        line = self._take_command(self.limits.sasl_line, "sasl_line")
-        if line is None:
-            return None
-        self._challenged = False
-        self._rounds += 1
-        if isinstance(line, LimitExceeded) or self._rounds > self.limits.sasl_rounds:
-            self._asked = self._bad(b"", Reply(False, "too much for one log-in"))
-            return self._asked
-        if line == b"*":
-            self._heard(line)
-            return c.Cancel()
-        self._heard(b"****")
-        try:
-            return c.Response.read(line)
-        except ValueError:
-            self._asked = self._bad(line, Reply(False, "that is not base64"))
-            return self._asked
+    def _bad_response(self, line: bytes, why: str) -> Bad[Reply]:
+        self._asked = self._bad(line, Reply(False, why))
+        return self._asked
 
     def _read_upload(self, upload: _dots.Unstuffer) -> Event | None:
         if not self._upload_over:

@@ -12,11 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Self, TypeVar
 
-from .. import sasl
 from .._command import Command
 from .._login import Cancel as Cancel
+from .._login import LogIn, read_auth, write_auth
 from .._login import Response as Response
-from .._login import read_auth, write_auth
 from .grammar import (
     check_argument,
     check_hello,
@@ -167,7 +166,7 @@ class StartTls(SmtpCommand[Reply]):
 
 
 @dataclass(frozen=True, slots=True)
-class Auth(SmtpCommand[Reply]):
+class Auth(LogIn, SmtpCommand[Reply]):
     """RFC 4954 4: a log-in by a SASL mechanism.
 
     C: AUTH PLAIN dGVzdAB0ZXN0ADEyMzQ=
@@ -183,27 +182,6 @@ class Auth(SmtpCommand[Reply]):
     plain = False
     ends_group = True
     extension = "AUTH"
-    mechanism: str
-    initial: bytes | None = field(default=None, repr=False)
-    client: sasl.Mechanism | None = field(default=None, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        sasl.check_name(self.mechanism)
-        object.__setattr__(self, "mechanism", self.mechanism.upper())
-        if len(self.write()) > sasl.MAX_RESPONSE:
-            raise ValueError("the first response is too long")
-
-    @classmethod
-    def using(cls, client: sasl.Mechanism) -> Self:
-        return cls(client.mechanism, client=client)
-
-    @property
-    def reveals_secret(self) -> bool:
-        return sasl.reveals_secret(self.client or self.mechanism)
-
-    def masked(self) -> bytes:
-        line = b"AUTH " + self.mechanism.encode("ascii")
-        return line if self.initial is None else line + b" ****"
 
     def argument(self) -> str:
         return write_auth(self.mechanism, self.initial).decode("ascii")

@@ -23,7 +23,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Final, Self
 
-from .. import sasl
+from .. import _login
 from .grammar import (
     MAX_LINE,
     check_number,
@@ -250,20 +250,10 @@ class Closing:
 
 
 @dataclass(frozen=True, slots=True)
-class Challenge:
+class Challenge(_login.Challenge):
     """RFC 4954 4: the server's turn in a log-in, ``334 dGVzdA==``, decoded."""
 
-    data: bytes = field(default=b"", repr=False)
-
-    def write(self) -> bytes:
-        """The whole line, CRLF included."""
-        return b"334 %s\r\n" % sasl.encode_base64(self.data)
-
-    @classmethod
-    def read(cls, line: bytes) -> Self:
-        if not line.startswith(b"334 "):
-            raise ValueError("a challenge begins with 334 and a space")
-        return cls(sasl.decode_base64(line[4:]))
+    begins = b"334 "
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from .._command import Bad, Chunk, Closed, End
-from .._connection import PAUSED, Security, ServerConnection, Signal
+from .._connection import PAUSED, Security, Signal
 from .._dots import WholeTexts
+from .._login import LoginServer
 from ..errors import LimitExceeded, LocalProtocolError, RemoteProtocolError
 from . import commands as c
 from . import extensions as x
@@ -35,7 +36,7 @@ _END: Final = End()
 _OBSOLETE = frozenset({b"SEND", b"SOML", b"SAML", b"TURN"})  # RFC 5321 appendix F
 
 
-class Server(ServerConnection[Said, Event, Reply]):
+class Server(LoginServer[Said, Event, Reply]):
     """Hands over commands, sends what answers them (RFC 5321, RFC 2033).
 
     Greet first.  Then every command is answered by a Reply; a good answer to EHLO or
@@ -67,8 +68,6 @@ class Server(ServerConnection[Said, Event, Reply]):
         self._max_line = max(self.limits.command, self.limits.sasl_line)
         self._now = Progress(dialect)
         self._asked: c.SmtpCommand[Any] | Bad[Reply] | None = None
-        self._challenged = False
-        self._rounds = 0
         self._message: Incoming | None = None  # of this transaction
         self._coming: Incoming | None = None  # what comes now is a part of that
         self._over = False  # all of the part has come
@@ -207,8 +206,7 @@ class Server(ServerConnection[Said, Event, Reply]):
                 self._write(value.write())
                 self._decided(self._asked, True, value)
             case Challenge() if self._may_challenge():
-                self._write(value.write(), b"334 ****")
-                self._challenged = True
+                self._challenge(value)
             case Reply(code=421) if self._may_hang_up():
                 self._write(self._with_code(value).write())
                 self._asked = self._coming = self._refused = None
@@ -387,10 +385,9 @@ class Server(ServerConnection[Said, Event, Reply]):
             return command
         if refusal is not None:
             return self._bad_part(line, type(command), refusal)
-        if isinstance(command, c.StartTls) and len(self._in):
-            # It would be read as if it had come through TLS (CVE-2011-0411).
+        if isinstance(command, c.StartTls):
             hint = no(503, "nothing may be sent behind STARTTLS", 5, 1)
-            raise RemoteProtocolError("plaintext behind STARTTLS", hint)
+            self._check_nothing_behind("STARTTLS", hint)
         return command
 
     def _refusal(self, command: c.SmtpCommand[Any]) -> Reply | None:
@@ -499,24 +496,10 @@ class Server(ServerConnection[Said, Event, Reply]):
         assert self._coming is not None
         return self._read_text(self._coming)
 
-    def _read_response(self) -> Event | None:
-        line = self._take_command(self.limits.sasl_line, "sasl_line")
-        if line is None:
-            return None
-        self._challenged = False
-        self._rounds += 1
-        if isinstance(line, LimitExceeded) or self._rounds > self.limits.sasl_rounds:
-            self._asked = self._bad(b"", no(500, "too much for one log-in", 5, 6))
-            return self._asked
-        if line == b"*":
-            self._heard(line)
-            return c.Cancel()
-        self._heard(b"****")
-        try:
-            return c.Response.read(line)
-        except ValueError:
-            self._asked = self._bad(line, no(501, "that is not base64", 5, 2))
-            return self._asked
+    def _bad_response(self, line: bytes, why: str) -> Bad[Reply]:
+        hint = no(501, why, 5, 2) if line else no(500, why, 5, 6)
+        self._asked = self._bad(line, hint)
+        return self._asked
 
     def _end(self) -> Event:
         unfinished = self._too_long or self._coming or self._asked
