@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -48,6 +49,11 @@ class Daemon:
 
     environment: ClassVar[Mapping[str, str]] = {}
     """What more than ours the program finds in its environment."""
+
+    names: tuple[str, ...] = ("localhost", HOST, LOCALHOST)
+    """Whom the certificate is for."""
+    ends: datetime | None = None
+    """When the certificate expires; None: later."""
 
     directory: Path
     ca_file: Path
@@ -116,7 +122,7 @@ class Daemon:
         ca = trustme.CA()
         ca.cert_pem.write_to_path(self.ca_file)
         certificate = ca.issue_cert(
-            "localhost", HOST, LOCALHOST, common_name="localhost"
+            *self.names, common_name=self.names[0], not_after=self.ends
         )
         for blob in certificate.cert_chain_pems:
             blob.write_to_path(self.directory / "cert.pem", append=True)
