@@ -111,11 +111,17 @@ class Connection(ABC, Generic[Sent, Event]):
         #: told who speaks ("C" or "S") and what: one line without its CRLF, or a
         #: remark in parentheses where a message goes by.  Secrets are masked.
         self.trace: Callable[[str, bytes], None] | None = None
+        #: told who speaks ("C" or "S") and the octets, secrets and all, as they come
+        #: in or are taken to be written; none where that side closes.  "TLS" stands
+        #: for a handshake.  ``testing.Recording`` makes a transcript of it.
+        self.tap: Callable[[str, bytes], None] | None = None
 
     # -- bytes -----------------------------------------------------------------
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
         """Add bytes from the network; ``b""`` means that the peer closed its side."""
+        if self.tap is not None:
+            self.tap("S" if self.side == "C" else "C", bytes(data))
         if not len(data):
             self._in.eof = True
         elif self._await_tls:  # next_event will tell: this call never fails
@@ -129,7 +135,11 @@ class Connection(ABC, Generic[Sent, Event]):
         No piece is empty: for ``receive_data`` that would be the end.
         """
         out, self._out = self._out, []
-        return out if all(out) else [data for data in out if data]
+        if not all(out):
+            out = [data for data in out if data]
+        if self.tap is not None and out:
+            self.tap(self.side, b"".join(out))
+        return out
 
     @property
     def buffered(self) -> int:
@@ -188,6 +198,8 @@ class Connection(ABC, Generic[Sent, Event]):
             raise LocalProtocolError("no TLS handshake is due")
         self._await_tls = False
         self.tls = True
+        if self.tap is not None:
+            self.tap("TLS", b"")
 
     # -- for the subclasses ----------------------------------------------------
 

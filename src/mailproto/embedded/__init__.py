@@ -1,7 +1,15 @@
 """A mail server in one object: for tests, demos, development."""
 
 from .arrivals import Arrivals
+from .conversations import Conversation
 from .messages import FiledMessage, Origin, StoredMessage
 from .server import MailServer
 
-__all__ = ["Arrivals", "FiledMessage", "MailServer", "Origin", "StoredMessage"]
+__all__ = [
+    "Arrivals",
+    "Conversation",
+    "FiledMessage",
+    "MailServer",
+    "Origin",
+    "StoredMessage",
+]

@@ -29,6 +29,7 @@ from ..services import SERVICES, MailUrl
 from ..smtp import Mail, Mailbox, Rcpt
 from .arrivals import Arrivals
 from .certificate import make_certificate
+from .conversations import Conversation
 from .folders import Folders, Refused, normal
 from .messages import FiledMessage, StoredMessage
 from .serving import Options, Serving
@@ -241,8 +242,20 @@ class MailServer:
             raise ValueError(str(refused)) from None
 
     def clear(self) -> None:
-        """Delete every message; users, aliases and mailboxes stay."""
+        """Delete every message, and forget the conversations that are over.
+
+        Users, aliases and mailboxes stay.
+        """
         self._store.clear()
+        self._serving.conversations.forget()
+
+    def conversations(self) -> list[Conversation]:
+        """What was said at the ports so far, in the order of the connections.
+
+        ``print(*server.conversations())`` shows the transcripts.  The last 200 are
+        there, those of connections that go on too; also after ``stop``.
+        """
+        return self._serving.conversations.all()
 
     # -- start and stop --------------------------------------------------------
 

@@ -17,6 +17,7 @@ from .._command import Chunk, Closed
 from .._connection import Security
 from ..services import SERVICES, Protocol
 from ..smtp import LMTP
+from .conversations import Conversations
 from .imap import OFFERED, Imap
 from .login import mechanisms
 from .messages import Origin
@@ -90,6 +91,7 @@ class Serving:
         self._aside: ThreadPoolExecutor | None = None
         if store.on_disk:
             self._aside = ThreadPoolExecutor(WRITERS, "mailproto-store")
+        self.conversations: Final = Conversations()
         #: the ports, by the names of the services
         self.ports: dict[str, int] = {}
 
@@ -124,7 +126,7 @@ class Serving:
     async def _listen(self, stack: AsyncExitStack, name: str) -> None:
         options, port = self._options, self._options.ports.get(name, 0)
         service = aio.serve(
-            partial(self._machine, name),
+            partial(self._connection, name),
             partial(self._serve, name),
             host=options.host,
             port=port,
@@ -149,8 +151,13 @@ class Serving:
 
     # -- one connection --------------------------------------------------------
 
+    def _connection(self, name: str) -> Any:
+        """One of the service *name*, as yet without a word; it is listened to."""
+        conn = self._machine(name)
+        self.conversations.begin(name, conn)
+        return conn
+
     def _machine(self, name: str) -> Any:
-        """A connection of the service *name*, as yet without a word."""
         security = SERVICES[name].security
         if security is not Security.IMPLICIT:
             cleartext = self._options.cleartext
@@ -183,6 +190,7 @@ class Serving:
 
     async def _serve(self, name: str, session: aio.Session[Any]) -> None:
         talk = self._talk(name, session.conn, session.peer)
+        self.conversations.meet(session.conn, session.peer)
         guest = Guest()
         self._guests.add(guest)
         try:
@@ -195,6 +203,7 @@ class Serving:
             raise
         finally:
             self._guests.discard(guest)
+            self.conversations.end(session.conn)
             talk.close()
 
     async def _converse(
