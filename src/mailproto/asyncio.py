@@ -60,6 +60,11 @@ class Session(AsyncSession[Conn], asyncio.Protocol):
         host, port, *_ = self._transport.get_extra_info("peername")
         return host, port
 
+    @property
+    def unsent(self) -> int:
+        """Octets that the system has not yet taken, since the peer does not read."""
+        return self._transport.get_write_buffer_size()
+
     async def close(self) -> None:
         """Close at once.  What the protocol says at the end, a QUIT, you ``run``."""
         self._closed = self._closed or "you closed it"

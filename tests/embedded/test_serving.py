@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -69,7 +70,7 @@ def test_idle_clients_are_told_and_not_waited_for() -> None:
 
 
 def test_what_is_being_answered_will_be() -> None:
-    message = b"Subject: x\r\n\r\n" + (b"x" * 62 + b"\r\n") * 300_000
+    message = b"Subject: x\r\n\r\n" + (b"x" * 998 + b"\r\n") * 20_000
     server = MailServer(cleartext=True)
     server.start()
     try:
@@ -83,11 +84,101 @@ def test_what_is_being_answered_will_be() -> None:
             assert [file.readline()[:3] for _ in range(4)] == [b"+OK"] * 4
             stopping = threading.Thread(target=server.stop)
             stopping.start()
-            lines = list(file)
+            received = file.read()
             stopping.join()
-            assert lines[-1] == b".\r\n"
+            assert len(received) == len(message) + len(b".\r\n")
     finally:
         server.stop()
+
+
+# -- in a file ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def on_disk(tmp_path: Path) -> Iterator[MailServer]:
+    server = MailServer(path=tmp_path / "mail.db", cleartext=True, idle_timeout=20)
+    server.add_user("ann", "secret")
+    server.deliver(b"Subject: old\r\n\r\n", to="ann")
+    with server:
+        yield server
+
+
+def say(server: MailServer, service: str, lines: bytes) -> socket.socket:
+    """A connection to *service* on which *lines* were said, and nothing was read."""
+    sock = socket.create_connection((server.host, server.ports[service]), 20)
+    sock.sendall(lines)
+    return sock
+
+
+def answers(sock: socket.socket, count: int) -> list[bytes]:
+    return [read_line(sock) for _ in range(count)]
+
+
+LETTER = (
+    b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<ann@example.org>\r\nDATA\r\n"
+    b"Subject: new\r\n\r\n.\r\n"
+)
+
+
+def is_stored(sock: socket.socket) -> bool:
+    """Whether LETTER is answered at last."""
+    while not (line := read_line(sock)).startswith(b"354 "):
+        pass
+    line = read_line(sock)
+    return line.startswith(b"250 ")
+
+
+def test_who_waits_for_the_disk_stops_nobody_else(on_disk: MailServer) -> None:
+    with on_disk._store.transaction():  # as if it were slow
+        waiting = say(on_disk, "lmtp", LETTER)
+        lines = b"USER ann\r\nPASS secret\r\nRETR 1\r\n"
+        with say(on_disk, "pop3", lines) as other:
+            *_, message = answers(other, 5)
+        assert message == b"Subject: old\r\n"
+        assert [m.email["Subject"] for m in on_disk.messages] == ["old"]
+    with waiting:
+        assert is_stored(waiting)
+    assert [m.email["Subject"] for m in on_disk.messages] == ["old", "new"]
+
+
+def test_who_waits_for_the_disk_at_the_end_is_answered(on_disk: MailServer) -> None:
+    stopping = threading.Thread(target=on_disk.stop)
+    with on_disk._store.transaction():
+        waiting = say(on_disk, "lmtp", LETTER)
+        while on_disk._store._coming == 0:
+            pass
+        stopping.start()
+    with waiting:
+        assert is_stored(waiting)
+    stopping.join()
+
+
+def test_whose_time_is_over_while_it_waits_for_the_disk_has_it_stored(
+    tmp_path: Path,
+) -> None:
+    server = MailServer(path=tmp_path / "mail.db", idle_timeout=0.05)
+    server.add_user("ann", "secret")
+    with server:
+        with server._store.transaction():
+            waiting = say(server, "lmtp", LETTER)
+            while server._store._coming == 0:
+                pass
+            with say(server, "lmtp", b"NOOP\r\n") as later:
+                assert later.makefile("rb").readlines()  # until its time is over, too
+        with waiting:
+            assert waiting.makefile("rb").readlines()
+        assert len(server.wait_for(1)) == 1
+
+
+def test_news_are_told_from_a_file_too(on_disk: MailServer) -> None:
+    lines = b"a LOGIN ann secret\r\nb SELECT INBOX\r\nc IDLE\r\n"
+    with say(on_disk, "imap", lines) as sock:
+        while not read_line(sock).startswith(b"+ "):
+            pass
+        for count in (2, 3):
+            on_disk.deliver(b"x", to="ann")
+            while (line := read_line(sock)) != b"* %d EXISTS\r\n" % count:
+                assert line.startswith(b"* ")
 
 
 LEFT = """

@@ -28,7 +28,7 @@ from .talk import Talk
 
 FLUSHED: Final = 262_144  # octets of messages that may wait to be written
 WRITERS: Final = 16  # that may wait for the disk together
-GRACE: Final = 0.5  # seconds at the end to finish what is being answered
+GRACE: Final = 2.0  # seconds at the end for who is owed an answer, and reads slowly
 
 #: the services that run
 SERVED: Final = (
@@ -67,12 +67,18 @@ class Options:
 
 
 class Guest:
-    """A connection that is served: *waiting* while all that it said is answered."""
+    """A connection that is served: *waiting* while nothing that it said is handled."""
 
-    __slots__ = ("waiting",)
+    __slots__ = ("session", "waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, session: aio.Session[Any]) -> None:
+        self.session = session
         self.waiting = False
+
+    @property
+    def quiet(self) -> bool:
+        """Whether all that it said is answered, and the answers are sent."""
+        return self.waiting and not self.session.unsent
 
 
 class Serving:
@@ -142,7 +148,7 @@ class Serving:
 
     async def _quiet(self) -> None:
         """Wait until nobody is owed an answer; who says more now hears no more."""
-        while any(not guest.waiting for guest in self._guests):
+        while not all(guest.quiet for guest in self._guests):
             await asyncio.sleep(0.001)
 
     def _wake(self) -> None:
@@ -191,10 +197,10 @@ class Serving:
     async def _serve(self, name: str, session: aio.Session[Any]) -> None:
         talk = self._talk(name, session.conn, session.peer)
         self.conversations.meet(session.conn, session.peer)
-        guest = Guest()
+        guest = Guest(session)
         self._guests.add(guest)
         try:
-            await self._converse(session, talk, guest)
+            await self._converse(guest, talk)
         except asyncio.CancelledError:  # at the end; who listens is told
             if talk.farewell is not None:
                 with suppress(Exception):
@@ -206,9 +212,8 @@ class Serving:
             self.conversations.end(session.conn)
             talk.close()
 
-    async def _converse(
-        self, session: aio.Session[Any], talk: Talk, guest: Guest
-    ) -> None:
+    async def _converse(self, guest: Guest, talk: Talk) -> None:
+        session = guest.session
         conn, clock = session.conn, self._loop.time
         patient = self._options.idle_timeout
         conn.send(talk.greeting())

@@ -148,22 +148,28 @@ class Store(Database):
 
         If there are not within so many seconds, those that there are.
         """
-        found: dict[int, StoredMessage | None] = {}  # None: another than is wanted
+        found: dict[int, StoredMessage] = {}
+        last = 0
+
+        def forget_the_gone() -> None:
+            for gone in found.keys() - set(self.letters()):
+                del found[gone]
 
         def enough() -> bool:
-            letters = self.letters()
-            for gone in found.keys() - set(letters):
-                del found[gone]
-            for letter in letters:
-                if letter not in found:
-                    message = self.stored(letter)
-                    good = message is not None and where(message)
-                    found[letter] = message if good else None
-            return sum(message is not None for message in found.values()) >= count
+            nonlocal last
+            for letter in self.letters(last):
+                last = letter
+                message = self.stored(letter)
+                if message is not None and where(message):
+                    found[letter] = message
+            if len(found) >= count:
+                forget_the_gone()
+            return len(found) >= count
 
         with self._changed:
-            self._changed.wait_for(enough, timeout)
-        return [message for message in found.values() if message is not None]
+            if not self._changed.wait_for(enough, timeout):
+                forget_the_gone()
+        return list(found.values())
 
     def listing(self, user: str) -> list[Entry]:
         """What is in the INBOX of *user*, oldest first."""
