@@ -19,7 +19,11 @@ from mailproto import Security, pop3, smtp, sync
 from mailproto.embedded import MailServer
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# The tour is a file of tests: tests/test_pytest_plugin.py runs it.
+PAGES = [
+    ROOT / "README.md",
+    *sorted(page for page in (ROOT / "docs").glob("*.md") if page.stem != "tour"),
+]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.S | re.M)
 PRINTED = re.compile(r"^ *print\(.*\)  +# (?P<text>.+)$", re.M)
 
