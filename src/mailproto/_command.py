@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
 from ._values import hot_value
 from .errors import CommandFailed, LimitExceeded, MailError
@@ -37,6 +37,9 @@ class Command(Generic[R]):
     """A value that a client sends; when it is answered it is worth an *R*."""
 
     __slots__ = ()
+
+    #: whether nothing can be sent behind it before it is over: TLS, a log-in
+    locks: ClassVar[bool] = False
 
     @property
     def reveals_secret(self) -> bool:

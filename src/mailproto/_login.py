@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from . import sasl
-from ._command import Bad
+from ._command import Bad, Call, GoAhead
 from ._connection import (
     ClientConnection,
     LastWord,
@@ -121,6 +121,7 @@ class LogIn:
     """
 
     verb: ClassVar[bytes]
+    locks: ClassVar[bool] = True
     mechanism: str
     initial: bytes | None = field(default=None, repr=False)
     client: sasl.Mechanism | None = field(default=None, repr=False, compare=False)
@@ -258,6 +259,44 @@ def no_way_in(offered: Sequence[str]) -> LocalProtocolError:
     return LocalProtocolError(
         f"no way to log in that is allowed here (SASL mechanisms on offer: {known})"
     )
+
+
+class LoginClient(ClientConnection[Event]):
+    """A client that can log in: it answers challenges, or has its caller do it."""
+
+    def __init__(self, security: Security, limits: Limits) -> None:
+        super().__init__(security, limits)
+        self._login: Login | None = None  # the one that is going on
+
+    def _send_response(self, value: Response | Cancel) -> None:
+        """The caller's answer; raises LocalProtocolError if none is awaited."""
+        if self._login is None or not self._login.awaited:
+            raise LocalProtocolError(f"no challenge waits for a {type(value).__name__}")
+        self._login.awaited = False
+        self._say_turn(value)
+
+    def _say_turn(self, value: Response | Cancel) -> None:
+        self._write(value.write(), value.masked())
+
+    def _answer_challenge(
+        self, call: Call[Any], login: Login, challenge: bytes | None
+    ) -> GoAhead | None:
+        """Answer *challenge*, or leave that to the caller.
+
+        ``None``: it is not base64.  RFC 4954 4: the client "MUST cancel" then.
+        """
+        response = None
+        if challenge is None:
+            login.count()
+            login.cause = RemoteProtocolError("a challenge that is not base64")
+        elif login.by_hand and login.unsaid is None:
+            login.count()
+            login.awaited = True
+            return GoAhead(call, challenge)
+        else:
+            response = login.respond(challenge)
+        self._say_turn(Cancel() if response is None else Response(response))
+        return None
 
 
 class LoginServer(ServerConnection[Sent, Event, A], Generic[Sent, Event, A]):

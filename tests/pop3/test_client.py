@@ -412,7 +412,7 @@ def test_plaintext_behind_the_agreement_on_tls_is_refused(planted: bytes) -> Non
 def test_nothing_may_follow_stls_before_it_is_answered() -> None:
     conn = client()
     conn.send(pop3.Stls())
-    with pytest.raises(LocalProtocolError, match="until STLS is answered"):
+    with pytest.raises(LocalProtocolError, match="until STLS is over"):
         conn.send(pop3.Capa())
 
 
@@ -517,7 +517,7 @@ def test_a_server_that_begins_is_answered() -> None:
     assert (
         sasl.decode_base64(said(conn)[:-2]) == b"tim b913a602c7eda7a495b4e6e7334d3890"
     )
-    with pytest.raises(LocalProtocolError, match="until AUTH is answered"):
+    with pytest.raises(LocalProtocolError, match="until AUTH is over"):
         conn.send(pop3.Capa())
     conn.receive_data(b"-ERR [AUTH] no\r\n")
     (done,) = events(conn)

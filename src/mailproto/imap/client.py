@@ -8,8 +8,8 @@ from itertools import count
 from typing import Any, Final, TypeAlias, TypeVar, overload
 
 from .._command import Call, Chunk, Closed, Command, Completed, Deviation, End, GoAhead
-from .._connection import ClientConnection, Security
-from .._login import Cancel, Login, Response
+from .._connection import Security
+from .._login import Cancel, Login, LoginClient, Response
 from ..errors import LocalProtocolError, RemoteProtocolError, quote
 from . import commands as c
 from . import extensions as x
@@ -50,7 +50,7 @@ R = TypeVar("R")
 Event: TypeAlias = Any
 
 
-class Client(HasProgress, ClientConnection[Event]):
+class Client(HasProgress, LoginClient[Event]):
     """Sends commands, hands over all that the server says, in order (RFC 3501).
 
     What cannot be written yet waits: a command that could be misunderstood together
@@ -100,7 +100,6 @@ class Client(HasProgress, ClientConnection[Event]):
         self._by_hand: Call[Any] | None = None  # whose octets the caller sends
         self._due: tuple[str, Reply] | None = None  # the answer that waits for End, TLS
         # Of a log-in, and of IDLE:
-        self._login: Login | None = None
         self._challenged = False  # the server has said something in it
         self._learnt: Capabilities | None = None  # while it was going on
         self._idling = False  # "+" came
@@ -198,7 +197,8 @@ class Client(HasProgress, ClientConnection[Event]):
         """Whether nobody can say what could be sent behind *call*."""
         if isinstance(call.command, x.Idle):
             return call not in self._ended
-        return isinstance(call.command, (c.StartTls, c.Authenticate))
+        locks: bool = call.command.locks
+        return locks
 
     def _binary_refused(self, command: ImapCommand[Any]) -> bool:
         offered = self._ahead.offered or ()
@@ -302,15 +302,9 @@ class Client(HasProgress, ClientConnection[Event]):
             self._go_on(sending, out, b"")
             self._write_held()
 
-    def _send_response(self, value: Response | Cancel) -> None:
-        if self._login is None or not self._login.awaited:
-            raise LocalProtocolError(f"no challenge waits for a {type(value).__name__}")
-        self._login.awaited = False
-        self._say_turn(value)
-
     def _say_turn(self, value: Response | Cancel) -> None:
         self._unsaid.update(self._in_flight)  # a log-in goes alone
-        self._write(value.write(), value.masked())
+        super()._say_turn(value)
 
     def _send_done(self) -> None:
         last = self._last()
@@ -485,23 +479,8 @@ class Client(HasProgress, ClientConnection[Event]):
                 event = self._answer_challenge(call, login, b"")
                 self._events += [] if event is None else [event]
                 return Deviation(Quirk.ODD_CHALLENGE, response.write()[:-2])
-            # RFC 3501 6.2.2 knows of no such challenge; it is for nobody to answer.
-            login.count()
-            login.cause = RemoteProtocolError("a challenge that is not base64")
-            self._say_turn(Cancel())
-            return None
+            return self._answer_challenge(call, login, None)
         return self._answer_challenge(call, login, challenge)
-
-    def _answer_challenge(
-        self, call: Call[Any], login: Login, challenge: bytes
-    ) -> Event | None:
-        if login.by_hand and login.unsaid is None:
-            login.count()
-            login.awaited = True
-            return GoAhead(call, challenge)
-        answer = login.respond(challenge)
-        self._say_turn(Cancel() if answer is None else Response(answer))
-        return None
 
     def _read_answer(self, tag: str, reply: Reply) -> Event | None:
         if tag in self._forgotten:

@@ -74,6 +74,7 @@ class StartTls(ImapCommand[Reply]):
     """RFC 3501 6.2.1: from the answer on, TLS, ``STARTTLS``."""
 
     verb = b"STARTTLS"
+    locks = True
     extension = "STARTTLS"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any, Final, TypeVar, overload
 
 from .. import _dots
@@ -18,7 +17,8 @@ from .._command import (
     Lines,
     Part,
 )
-from .._connection import ClientConnection, Security
+from .._connection import Security
+from .._lines import LineClient
 from .._login import Login
 from ..errors import LimitExceeded, LocalProtocolError, RemoteProtocolError, quote
 from . import commands as c
@@ -43,7 +43,7 @@ R = TypeVar("R")
 Event = Greeting | Completed[Reply] | Part[Any] | GoAhead | Deviation | Closed
 
 
-class Client(ClientConnection[Event]):
+class Client(LineClient[Event]):
     """Sends commands, hands over what answers them (RFC 1939).
 
     What cannot be written yet waits: commands go out together only once a CAPA has
@@ -55,6 +55,7 @@ class Client(ClientConnection[Event]):
 
     alpn = ("pop3",)
     before_tls = BEFORE_TLS
+    _asks = Challenge
 
     def __init__(
         self,
@@ -65,8 +66,7 @@ class Client(ClientConnection[Event]):
         limits: Limits | None = None,
     ) -> None:
         self.limits: Final = limits or Limits()
-        super().__init__(security, self.limits)
-        self.strict: Final = strict
+        super().__init__(security, self.limits, strict=strict)
         self.dialect: Final = dialect
         self.state = State.GREETING  #: by what has been answered
         self.greeting: Greeting | None = None
@@ -74,12 +74,7 @@ class Client(ClientConnection[Event]):
         self.utf8 = False  #: whether UTF8 was granted
         self._ahead = State.GREETING  # the state if all that was sent is granted
         self._utf8_ahead = False
-        self._in_flight: deque[Call[Any]] = deque()  # written, not answered
-        self._held: deque[Call[Any]] = deque()  # to be written when it may be
-        self._login: Login | None = None  # the AUTH that is going on
         # Of the answer that is being read:
-        self._line: bytes | None = None  # taken, and not understood yet
-        self._excused = False  # that line deviates, and this has been said
         self._answer: Reply | None = None  # its +OK; more comes, unless ...
         self._over = False  # ... that was all
         self._text: _dots.Unstuffer | None = None  # the message that comes
@@ -118,14 +113,7 @@ class Client(ClientConnection[Event]):
         return None
 
     def _send_command(self, command: c.Pop3Command[Any]) -> Call[Any]:
-        waiting = (self._held or self._in_flight or (None,))[-1]
-        if waiting is not None and isinstance(waiting.command, c.Stls | c.Auth):
-            name = waiting.command.verb.decode()
-            raise LocalProtocolError(f"nothing can be sent until {name} is answered")
-        if len(self._in_flight) + len(self._held) >= self.limits.in_flight:
-            raise LocalProtocolError(
-                f"more than {self.limits.in_flight} commands in flight"
-            )
+        self._check_queue()
         why_not = self.dialect.why_not(
             self._ahead, type(command), tls=self.tls, utf8=self._utf8_ahead
         )
@@ -173,12 +161,6 @@ class Client(ClientConnection[Event]):
             else:
                 self._write(command.write(), command.masked())
 
-    def _send_response(self, value: c.Response | c.Cancel) -> None:
-        if self._login is None or not self._login.awaited:
-            raise LocalProtocolError(f"no challenge waits for a {type(value).__name__}")
-        self._login.awaited = False
-        self._write(value.write(), value.masked())
-
     def _send_text(self, value: Chunk | End) -> None:
         if self._upload is None:
             raise LocalProtocolError(f"no text is awaited: {type(value).__name__}")
@@ -214,19 +196,6 @@ class Client(ClientConnection[Event]):
         if self._login is not None and line[:1] == b"+" and line[1:2] in (b"", b" "):
             return self._read_challenge(self._login, line)
         return self._read_status(line)
-
-    def _take_line(self) -> bytes | None:
-        """The line that was mended, or else the next one; ``None``: not all here."""
-        if self._line is not None:
-            return self._line
-        login = self._login is not None
-        limit = self.limits.sasl_line if login else self.limits.line
-        self._line = self._in.take_line(limit, "sasl_line" if login else "line")
-        self._excused = False
-        if self._line is not None and self.trace is not None:
-            challenge = login and self._line.startswith(b"+ ")
-            self._heard(b"+ ****" if challenge else self._line)
-        return self._line
 
     def _read_status(self, line: bytes) -> Event | None:
         try:
@@ -369,27 +338,14 @@ class Client(ClientConnection[Event]):
             raise RemoteProtocolError(f"not {what}: {quote(line)}: {error}") from error
         return self._deviates(mended[0], line, mended[1])
 
-    def _deviates(self, quirk: Quirk, raw: bytes, better: bytes) -> Deviation:
-        """Tell of a fault; *better* is what will be read instead of *raw*."""
-        if self.strict:
-            raise RemoteProtocolError(f"{quirk.value}: {quote(raw)}")
-        self._line, self._excused = better, True
-        return Deviation(quirk, raw)
-
     def _read_challenge(self, login: Login, line: bytes) -> Event | None:
         try:
             challenge = Challenge.read(line)
         except ValueError as error:
             return self._mend(mend_challenge(line), line, "a challenge", error)
         self._line = None
-        if login.by_hand and login.unsaid is None:
-            login.count()
-            login.awaited = True
-            return GoAhead(self._in_flight[0], challenge.data)
-        response = login.respond(challenge.data)
-        answer = c.Cancel() if response is None else c.Response(response)
-        self._write(answer.write(), answer.masked())
-        return self._read()
+        call = self._in_flight[0]
+        return self._answer_challenge(call, login, challenge.data) or self._read()
 
     def _begin_upload(self, call: Call[Any]) -> Event | None:
         self._upload, self._uploaded = _dots.Stuffer(), True

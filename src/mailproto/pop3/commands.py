@@ -266,7 +266,7 @@ class Stls(Pop3Command[None]):
     """
 
     verb = b"STLS"
-    alone = True
+    locks = alone = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from itertools import islice
 from operator import itemgetter
 from typing import Any, Final, TypeVar, overload
@@ -70,7 +71,6 @@ class Client(ReplyReader):
         self._now = Progress(dialect)  # by what has been answered
         self._ahead = Progress(dialect)  # if all that was sent is granted
         self._stale = False  # that was counted on and did not come true
-        self._held: deque[Call[Any]] = deque()  # to be written when it may be
         self._events: deque[Event] = deque()  # to be handed over first
         self._recipients: list[str] = []  # accepted, of this transaction
         self._failed: Reply | None = None  # the last refusal
@@ -153,15 +153,7 @@ class Client(ReplyReader):
         return None
 
     def _send_command(self, command: c.SmtpCommand[Any]) -> Call[Any]:
-        waiting = (self._held or self._in_flight or (None,))[-1]
-        if waiting is not None and (
-            waiting is self._by_hand or isinstance(waiting.command, c.StartTls | c.Auth)
-        ):
-            name = waiting.command.verb.decode()
-            raise LocalProtocolError(f"nothing can be sent until {name} is over")
-        if len(self._in_flight) + len(self._held) >= self.limits.in_flight:
-            most = self.limits.in_flight
-            raise LocalProtocolError(f"more than {most} commands in flight")
+        self._check_queue(self._by_hand)
         if self._stale:
             self._count_ahead()
         why_not = self._ahead.why_not(command, tls=self.tls)
@@ -261,12 +253,9 @@ class Client(ReplyReader):
         if isinstance(command, c.Bdat) and command.data:
             self._out.append(command.data)
 
-    def _send_response(self, value: c.Response | c.Cancel) -> None:
-        if self._login is None or not self._login.awaited:
-            raise LocalProtocolError(f"no challenge waits for a {type(value).__name__}")
-        self._login.awaited = False
+    def _say_turn(self, value: c.Response | c.Cancel) -> None:
         self._unsaid = self._in_flight[0]
-        self._write(value.write(), value.masked())
+        super()._say_turn(value)
 
     def _send_chunk(self, chunk: Chunk) -> None:
         if self._body is None:
@@ -385,23 +374,10 @@ class Client(ReplyReader):
         if line == b"334":
             return self._deviates(Quirk.BARE_CHALLENGE, line, b"334 ")
         self._line = None
-        try:
-            challenge = Challenge.read(line)
-        except ValueError:
-            # RFC 4954 4: "it MUST cancel the authentication".
-            login.count()
-            login.cause = RemoteProtocolError("a challenge that is not base64")
-            response = None
-        else:
-            if login.by_hand and login.unsaid is None:
-                login.count()
-                login.awaited = True
-                return GoAhead(self._in_flight[0], challenge.data)
-            response = login.respond(challenge.data)
-        answer = c.Cancel() if response is None else c.Response(response)
-        self._unsaid = self._in_flight[0]
-        self._write(answer.write(), answer.masked())
-        return None
+        challenge: bytes | None = None
+        with suppress(ValueError):
+            challenge = Challenge.read(line).data
+        return self._answer_challenge(self._in_flight[0], login, challenge)
 
     def _read_answer(self, reply: Reply) -> Event | None:
         if reply.code == 421 and self.state is not State.CLOSED:

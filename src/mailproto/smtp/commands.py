@@ -160,6 +160,7 @@ class StartTls(SmtpCommand[Reply]):
     """
 
     verb = b"STARTTLS"
+    locks = True
     plain = False
     ends_group = True
     extension = "STARTTLS"

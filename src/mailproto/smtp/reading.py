@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections import deque
-from typing import Any, Final
+from typing import Final
 
-from .._command import Call, Closed, Completed, Deviation, GoAhead, Part
-from .._connection import ClientConnection, Security
+from .._command import Closed, Completed, Deviation, GoAhead, Part
+from .._connection import Security
+from .._lines import LineClient
 from .._login import Login
 from ..errors import LimitExceeded, RemoteProtocolError, quote
 from . import commands as c
 from .grammar import MAX_LINE, read_text, write_text
 from .responses import (
+    Challenge,
     Closing,
     Deliveries,
     Delivery,
@@ -39,21 +40,18 @@ Event = (
 )
 
 
-class ReplyReader(ClientConnection[Event]):
+class ReplyReader(LineClient[Event]):
     """Lines of a server become replies; faults that have a name are told of.
 
     What a reply means is for the ``Client`` to say.
     """
 
+    _asks = Challenge
+
     def __init__(self, security: Security, limits: Limits, *, strict: bool) -> None:
-        super().__init__(security, limits)
+        super().__init__(security, limits, strict=strict)
         self.limits: Final = limits
-        self.strict: Final = strict
-        self._in_flight: deque[Call[Any]] = deque()  # written, not answered
-        self._login: Login | None = None  # the AUTH that is going on
         # Of the reply that is being read:
-        self._line: bytes | None = None  # taken, and not understood yet
-        self._excused = False  # that line deviates, and this has been said
         self._code = 0
         self._texts: list[bytes] = []  # its lines so far
         self._extensions: list[Extension] = []
@@ -95,19 +93,6 @@ class ReplyReader(ClientConnection[Event]):
         self._texts, self._size = [], 0
         return reply
 
-    def _take_line(self) -> bytes | None:
-        """The line that was mended, or else the next one; ``None``: not all here."""
-        if self._line is not None:
-            return self._line
-        login = self._login is not None
-        limit = self.limits.sasl_line if login else self.limits.line
-        self._line = self._in.take_line(limit, "sasl_line" if login else "line")
-        self._excused = False
-        if self._line is not None and self.trace is not None:
-            challenge = login and self._line.startswith(b"334 ")
-            self._heard(b"334 ****" if challenge else self._line)
-        return self._line
-
     def _read_text(self, code: int, text: bytes) -> Event | None:
         """One line of a reply, without its code."""
         asked = self._in_flight[0].command if self._in_flight else None
@@ -135,10 +120,3 @@ class ReplyReader(ClientConnection[Event]):
         if mended is None:  # what is left is no extension, but it may be the last line
             return self._deviates(Quirk.EHLO_LINE, raw, before)
         return self._deviates(mended[0], raw, before + write_text(mended[1]))
-
-    def _deviates(self, quirk: Quirk, raw: bytes, better: bytes) -> Deviation:
-        """Tell of a fault; *better* is what will be read instead of *raw*."""
-        if self.strict:
-            raise RemoteProtocolError(f"{quirk.value}: {quote(raw)}")
-        self._line, self._excused = better, True
-        return Deviation(quirk, raw)
