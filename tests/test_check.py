@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from mailproto import CommandFailed, pop3
 from mailproto.cli import main
-from mailproto.cli.check import find_target
+from mailproto.cli.check import _reason, find_target
 from mailproto.cli.looking import Look, Place
 from mailproto.cli.reasons import Reason
 from mailproto.cli.report import Checked, LogIn, Report, as_table
@@ -446,6 +447,74 @@ def test_a_log_in_that_is_refused_by_a_code_and_by_words(
     assert "NO: it takes no password, only OAuth" in shown
 
 
+@pytest.mark.parametrize(
+    ("auth", "reason"),
+    [
+        (b"", "time-out"),
+        (b"nonsense\r\n", "broken"),
+        (b"334 bm9uY2U=\r\n", "broken"),  # a challenge before the first response
+        (b"454 4.7.0 later\r\n", "server-busy"),
+        (b"235 welcome\r\n", None),  # and no answer to QUIT
+    ],
+)
+def test_how_a_log_in_may_end(
+    capsys: pytest.CaptureFixture[str], auth: bytes, reason: str | None
+) -> None:
+    answers = {
+        b"EHLO": b"250-x\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n",
+        b"STARTTLS": b"220 BEGIN\r\n",
+        b"AUTH": auth,
+        b"*": b"501 cancelled\r\n",
+        b"QUIT": b"nonsense\r\n",
+    }
+    with Scripted(b"220 x\r\n", answers, server_tls()) as server, cafile() as file:
+        arguments = ["localhost", "--ports", f"submission={server.port}"]
+        arguments += ["--cafile", file, "--user", "ann", "--timeout", "2"]
+        status, report = check(*arguments, capsys=capsys)
+    (row,) = report["services"]
+    assert row["error"] is None
+    assert row["login"]["reason"] == reason
+    assert row["login"]["ok"] == (reason is None)
+    assert status == (10 if reason is None else 3)
+
+
+@pytest.mark.parametrize(
+    ("service", "greeting", "answers", "mechanisms"),
+    [
+        ("smtp", b"220 x\r\n", {b"EHLO": b"502 x\r\n", b"HELO": b"250 x\r\n"}, []),
+        ("imap", b"* PREAUTH x\r\n", {}, []),
+        ("pop3", b"+OK\r\n", {b"CAPA": b"-ERR\r\n"}, ["USER/PASS"]),
+        ("kpop", b"+OK\r\n", {b"CAPA": b"-ERR\r\n"}, ["USER/PASS"]),
+        ("imap-ssl", b"", {}, []),
+    ],
+)
+def test_servers_of_the_old_kind(
+    capsys: pytest.CaptureFixture[str],
+    service: str,
+    greeting: bytes,
+    answers: dict[bytes, bytes],
+    mechanisms: list[str],
+) -> None:
+    with Scripted(greeting, answers) as server:
+        arguments = ["127.0.0.1", "--ports", f"{service}={server.port}"]
+        arguments += ["--user", "ann", "--timeout", "0.5"]
+        status, report = check(*arguments, capsys=capsys)
+        _, shown = table(*arguments, capsys=capsys)
+    (row,) = report["services"]
+    assert status in (1, 4)
+    assert row["mechanisms"] == mechanisms
+    assert row["retired"] == (service == "imap-ssl") == ("is retired" in shown)
+    if service == "kpop":  # what follows PASS there is no password, and none is sent
+        assert (row["cleartext"], row["login"]) == (False, None)
+
+
+def test_a_refused_upgrade_is_no_wrong_password() -> None:
+    refused = pop3.Reply(False, "not today")
+    assert _reason(CommandFailed(pop3.Stls(), refused)) is Reason.NO_TLS
+    assert _reason(CommandFailed(pop3.Capa(), refused)) is Reason.REFUSED
+    assert _reason(CommandFailed(pop3.Pass("x"), refused)) is Reason.WRONG_PASSWORD
+
+
 @contextmanager
 def cafile() -> Iterator[str]:
     with authority().cert_pem.tempfile() as file:
@@ -479,6 +548,20 @@ def test_a_url_is_an_account() -> None:
     assert places["submission"] == 587
     assert len(places) == 11
     assert "secret" not in repr(find_target("imaps://ann:secret@h", None))
+
+
+def test_the_password_of_a_url_logs_in_and_is_not_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAILPROTO_PASSWORD", "not this one")
+    with serving() as server:
+        arguments = ["imaps://ann:a%20s3cret,%20with%20a%20space@localhost"]
+        arguments += ["--ports", f"imaps={server.ports['imaps']}"]
+        arguments += ["--cafile", str(server.ca_file)]
+        status, report = check(*arguments, capsys=capsys)
+        table(*arguments, capsys=capsys)
+    assert (status, report["user"], report["read"]) == (9, "ann", ["imaps"])
+    assert report["target"] == "imaps://ann@localhost"
 
 
 def test_the_advice_of_the_provider_is_for_whom_was_refused(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mailproto import imap, pop3, smtp
-from mailproto.cli.reasons import SAYS, Reason, judge
+from mailproto.cli.reasons import SAYS, Reason, judge, words
 
 SMTP_SAYS = {
     b"535 5.7.8 Username and Password not accepted.": Reason.WRONG_PASSWORD,
@@ -63,5 +63,27 @@ def test_why_a_log_in_was_refused() -> None:
     assert judge(imap.Reply(no, text, alert)) is Reason.APP_PASSWORD
     text = "Maximum number of connections from user+IP exceeded"
     assert judge(imap.Reply(no, text, imap.Code("UNAVAILABLE"))) is Reason.TOO_MANY
+    assert judge(smtp.Greeting.read(b"421 4.3.2 x")) is Reason.BUSY
+    assert judge(smtp.Greeting.read(b"554 x")) is Reason.REFUSED
+    assert judge(imap.Greeting(imap.Condition.BYE, "x")) is Reason.BUSY
+    assert judge(imap.Greeting(imap.Condition.BYE, "x", imap.Code("LIMIT"))) is (
+        Reason.TOO_MANY
+    )
+    assert judge(pop3.Greeting("x", ok=False)) is Reason.BUSY
     assert judge(None) is Reason.REFUSED
     assert set(SAYS) == set(Reason)
+
+
+def test_what_a_server_said_is_one_line() -> None:
+    lines = (b"535-5.7.8 Username and Password not accepted. For", b"535 5.7.8 more")
+    said = "535 5.7.8 Username and Password not accepted. For more"
+    assert words(smtp.Reply.read(*lines)) == said
+    assert words(smtp.Greeting(code=421)) == "421"
+    code = imap.Code("ALERT")
+    assert (
+        words(imap.Reply(imap.Condition.NO, "\x1b[1m", code)) == r"NO [ALERT] \x1b[1m"
+    )
+    assert words(imap.Greeting(imap.Condition.BYE, "x")) == "BYE x"
+    assert words(pop3.Reply(False, "no", "AUTH")) == "-ERR [AUTH] no"
+    reply = smtp.Reply.read(b"421-4.7.0 Too many", b"421 4.7.0 login attempts")
+    assert judge(reply) is Reason.TOO_MANY

@@ -23,8 +23,8 @@ from ..errors import CommandFailed, LocalProtocolError, RemoteProtocolError
 from ..providers import Provider, by_domain, by_host
 from ..services import SERVICES, Protocol, parse_url
 from .account import add_log_in, mechanisms_for, read_password, read_trust
-from .failure import Failure, say
-from .looking import COMMANDS, Look, Place, client, farewell, look, say_why
+from .failure import LOGINS, UPGRADES, Failure, say
+from .looking import COMMANDS, Look, Place, client, leave, look, say_why
 from .reasons import Reason, judge, words
 from .report import Checked, LogIn, Report, as_json, as_table
 
@@ -85,6 +85,7 @@ def _ports(text: str) -> dict[str, int]:
 class Target:
     """What one asked for: where, whose, and what is known of it."""
 
+    shown: str  #: without a password
     places: tuple[Place, ...]
     provider: Provider | None = None
     user: str | None = None
@@ -99,18 +100,18 @@ def find_target(text: str, ports: dict[str, int] | None) -> Target:
         own = ports or {url.service.name: url.port}
         places = _places(url.host, own, only=ports is not None)
         provider = by_host(url.host)
-        return Target(places, provider, url.name, url.password, url.mechanism)
+        return Target(str(url), places, provider, url.name, url.password, url.mechanism)
     host = text.rpartition("@")[2]
     provider = by_domain(host)
     if provider is None:
         places = _places(host, ports or {}, only=ports is not None)
-        return Target(places, by_host(host))
+        return Target(text, places, by_host(host))
     chosen = ports or {name: SERVICES[name].port for name in provider.hosts}
     places = tuple(
         Place(SERVICES[name], provider.place(name) or host, port)
         for name, port in chosen.items()
     )
-    return Target(places, provider)
+    return Target(text, places, provider)
 
 
 def _places(host: str, ports: dict[str, int], *, only: bool) -> tuple[Place, ...]:
@@ -136,7 +137,7 @@ def _check(options: argparse.Namespace) -> int:
         who = _Who(user, password, mechanism, trust, options.timeout)
     work = _look_and_log_in(target.places, who, trust, options.timeout)
     checked = asyncio.run(work)
-    report = _judge(options.target, target.provider, user, checked)
+    report = _judge(target.shown, target.provider, user, checked)
     if options.json:
         say(json.dumps(as_json(report), indent=2))
     else:
@@ -205,18 +206,27 @@ async def _log_in(place: Place, who: _Who) -> LogIn:
         async with asyncio.timeout(who.limit):
             async with await connect(conn, place.host, place.port, tls=who.trust) as it:
                 mechanism = await it.run(_script(conn, who))
-                await it.run(farewell(conn))
+                await leave(it)
                 return LogIn(True, mechanism)
     except TimeoutError:
         return LogIn(False, reason=Reason.TIME_OUT)
     except CommandFailed as refusal:
         if isinstance(refusal.__cause__, RemoteProtocolError):
             return LogIn(False, reason=Reason.BROKEN, said=str(refusal.__cause__))
-        return LogIn(False, reason=judge(refusal.answer), said=words(refusal.answer))
+        return LogIn(False, reason=_reason(refusal), said=words(refusal.answer))
     except LocalProtocolError as error:
         return LogIn(False, reason=Reason.NO_MECHANISM, said=str(error))
     except (OSError, RemoteProtocolError) as error:
         return LogIn(False, reason=Reason.BROKEN, said=say_why(error))
+
+
+def _reason(refusal: CommandFailed) -> Reason:
+    """Why; only a log-in can be refused for its password."""
+    if isinstance(refusal.command, UPGRADES):
+        return Reason.NO_TLS
+    reason = judge(refusal.answer)
+    judged = isinstance(refusal.command, LOGINS) or reason is not Reason.WRONG_PASSWORD
+    return reason if judged else Reason.REFUSED
 
 
 def _sasl(mechanism: str | None) -> str | None:

@@ -30,6 +30,7 @@ NETWORK: Final = {
     errno.EHOSTUNREACH,
     errno.EADDRNOTAVAIL,
 }
+UPGRADES: Final = (pop3.Stls, imap.StartTls, smtp.StartTls)
 LOGINS: Final = (
     pop3.User,
     pop3.Pass,
@@ -101,7 +102,7 @@ def explain(error: Exception) -> Failure:
 
 def _refused(error: CommandFailed) -> Failure:
     said, reason = words(error.answer), judge(error.answer)
-    if isinstance(error.command, (pop3.Stls, imap.StartTls, smtp.StartTls)):
+    if isinstance(error.command, UPGRADES):
         return Failure(4, f"the server refuses TLS: {said}")
     if isinstance(error.__cause__, RemoteProtocolError):
         return Failure(7, f"the server broke the protocol: {error.__cause__}")

@@ -127,16 +127,14 @@ async def _visit(found: Look, context: ssl.SSLContext) -> None:
     conn = client(place.service, Security.IMPLICIT if implicit else Security.OPTIONAL)
     async with await connect(conn, place.host, place.port, tls=context) as session:
         found.reachable = True
-        found.greeting = printable(session.greeting.text)
+        found.greeting = printable(" ".join(session.greeting.text.split("\n")))
         _note_tls(found, session)
         inquiry = _Inquiry(found, conn)
         try:
             await session.run(inquiry.run())
         finally:
             _note_tls(found, session)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(FAREWELL):
-                await session.run(farewell(conn))
+        await leave(session)
 
 
 def _note_tls(found: Look, session: Session[Any]) -> None:
@@ -293,15 +291,16 @@ def _smtp_offers(conn: smtp.Client) -> tuple[list[str], list[str]]:
     return [*map(str, known.extensions)], [*known.sasl]
 
 
-def farewell(conn: object) -> Script[None]:
-    """Say good-bye, whatever is answered."""
+async def leave(session: Session[Any]) -> None:
+    """Say good-bye, whatever is answered: all is known that was to be."""
     goodbyes: dict[type[Any], Callable[[], Any]] = {
         pop3.Client: pop3.Quit,
         imap.Client: imap.Logout,
         smtp.Client: smtp.Quit,
     }
-    with suppress(CommandFailed):
-        yield goodbyes[type(conn)]()
+    with suppress(OSError, MailError):  # a time-out is an OSError
+        async with asyncio.timeout(FAREWELL):
+            await session.run(goodbyes[type(session.conn)]())
 
 
 # -- what went wrong -----------------------------------------------------------------

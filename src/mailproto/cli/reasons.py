@@ -141,12 +141,18 @@ def words(answer: object) -> str:
     """What the server said, fit for a terminal."""
     if isinstance(answer, (imap.Reply, imap.Greeting)):
         return printable(answer.write()[2:].decode("utf-8", "replace").strip())
+    if isinstance(answer, (smtp.Reply, smtp.Greeting)):  # in one line
+        said = " ".join(answer.text.split("\n"))
+        enhanced = f"{answer.enhanced} " if answer.enhanced is not None else ""
+        return printable(f"{answer.code} {enhanced}{said}").strip()
     return printable(str(answer))
 
 
 def judge(answer: object) -> Reason:
-    """Why the log-in that ended with *answer* was refused."""
-    text = str(getattr(answer, "text", ""))
+    """Why the log-in that ended with *answer*, be it a greeting, was refused."""
+    if isinstance(answer, smtp.Greeting):
+        answer = answer.reply
+    text = str(getattr(answer, "text", "")).replace("\n", " ")
     for pattern, reason in _TEXTS:
         if pattern.search(text):
             return reason
@@ -154,6 +160,10 @@ def judge(answer: object) -> Reason:
         case imap.Reply(code=code):
             name = "" if code is None else code.name
             return _IMAP.get(name, _by_condition(answer, text))
+        case imap.Greeting(code=code):  # BYE: "not willing" (RFC 3501 7.1.5)
+            return _IMAP.get("" if code is None else code.name, Reason.BUSY)
+        case pop3.Greeting(code=code):
+            return _POP3.get(code or "", Reason.BUSY)
         case pop3.Reply(code=code):
             # RFC 3206 4: without a code it may be anything, and mostly is this.
             default = Reason.WRONG_PASSWORD if code is None else Reason.REFUSED
