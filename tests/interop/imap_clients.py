@@ -36,7 +36,7 @@ def _unmarked(message: bytes) -> bytes:
 
 # -- mbsync ------------------------------------------------------------------------
 
-_LETTERS = {"R": "\\Answered", "S": "\\Seen", "F": "\\Flagged", "D": "\\Draft"}
+LETTERS = {"R": "\\Answered", "S": "\\Seen", "F": "\\Flagged", "D": "\\Draft"}
 _SECURITY = {"implicit": "IMAPS", "stls": "STARTTLS", "none": "None"}
 _SAID = re.compile(rb">>> \d+ (.*?)\r?\n")
 
@@ -112,7 +112,7 @@ class Mbsync:
 
     def messages(self, mailbox: str) -> Mail:
         return {
-            message: frozenset(_LETTERS[x] for x in file.name.partition(":2,")[2])
+            message: frozenset(LETTERS[x] for x in file.name.partition(":2,")[2])
             for message, file in self.files(mailbox).items()
         }
 
