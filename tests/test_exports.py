@@ -81,7 +81,7 @@ FLOORS = [
     {"_proxy"},
     {"_dots", "_connection", "sasl"},
     {"_login", "services", "_session"},
-    {"_lines", "_recording", "testing"},
+    {"_lines", "_recording", "testing", "playback"},
     {"pop3", "smtp", "imap", "_async"},
     {"_blocking"},
     {"sync", "asyncio", "trio"},

@@ -72,9 +72,8 @@ class Step:
 _LINE = re.compile(r"(?P<side>[CSX]):(?: (?P<said>.*))?|TLS")
 
 
-def read_transcript(text: str) -> list[Step]:
-    """The steps of a transcript; raises ValueError for a line that is none."""
-    spoken: list[tuple[Side, bytes]] = []
+def read_lines(text: str) -> Iterator[tuple[int, Side, bytes]]:
+    """The lines of a transcript with their numbers; ValueError for what is none."""
     for number, line in enumerate(text.split("\n"), 1):
         if not line or line.startswith("#"):
             continue
@@ -82,10 +81,14 @@ def read_transcript(text: str) -> list[Step]:
         if found is None:
             raise ValueError(f"line {number} of the transcript: {line!r}")
         side: Any = found["side"] or "TLS"
-        spoken.append((side, _read_line(found["said"] or "")))
+        yield number, side, _read_line(found["said"] or "")
+
+
+def read_transcript(text: str) -> list[Step]:
+    """The steps of a transcript; raises ValueError for a line that is none."""
     return [
-        Step(side, () if side == "TLS" else tuple(line for _, line in lines))
-        for side, lines in groupby(spoken, key=lambda pair: pair[0])
+        Step(side, () if side == "TLS" else tuple(line for _, _, line in lines))
+        for side, lines in groupby(read_lines(text), key=lambda line: line[1])
     ]
 
 
