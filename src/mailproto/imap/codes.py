@@ -169,14 +169,10 @@ def _write_charsets(charsets: tuple[str, ...]) -> bytes:
     )
 
 
-def _take_charsets(reader: Reader) -> tuple[str, ...]:
-    reader.expect(b"(")
-    charsets: list[str] = []
-    while not charsets or not reader.closes():
-        quoted = reader.peek() == b'"'
-        word = reader.take_quoted() if quoted else reader.take(_NAME, "a charset")
-        charsets.append(read_text(word))
-    return tuple(charsets)
+def _take_charset(reader: Reader) -> str:
+    quoted = reader.peek() == b'"'
+    word = reader.take_quoted() if quoted else reader.take(_NAME, "a charset")
+    return read_text(word)
 
 
 def _check_known(uids: UidSet, what: str) -> None:
@@ -215,7 +211,8 @@ _AnyFlags = Annotated[tuple[str, ...], kinds.Kind(
     _check_any_flags, write_odd_flags, partial(take_flags, star=True)
 )]
 _Charsets = Annotated[tuple[str, ...], kinds.Kind(
-    _check_charsets, _write_charsets, _take_charsets, opens=b" ("
+    _check_charsets, _write_charsets,
+    lambda reader: reader.take_list(_take_charset), opens=b" (",
 )]
 _Known = Annotated[UidSet, kinds.Kind(
     _check_known, UidSet.write, lambda reader: reader.take_set(UidSet)

@@ -374,6 +374,14 @@ class Cursor:
         if self.at != self.end:
             self.fail("nothing more is expected")
 
+    def take_list(self, take: Callable[[Self], T]) -> tuple[T, ...]:
+        """What *take* gives, once or more, in parentheses and with spaces between."""
+        self.expect(b"(")
+        words = [take(self)]
+        while not self.closes():
+            words.append(take(self))
+        return tuple(words)
+
     def take_rest(self) -> bytes:
         """All that is left."""
         start, self.at = self.at, self.end
@@ -539,7 +547,7 @@ class Cursor:
         assert found  # it matches nothing, too
         self.at = found.end()
         part, dot, text = found.groups()
-        fields = self._take_fields() if self.accept(b" ") else ()
+        fields = self.take_list(Cursor.take_text) if self.accept(b" ") else ()
         self.expect(b"]")
         if not fields:
             make = _few_sections if self.at - start < 100 else _read_section
@@ -548,10 +556,3 @@ class Cursor:
             self.fail("a section is expected")
         numbers, name = _numbers(part), text.decode("ascii")
         return self.made(lambda: Section(numbers, name, fields), start)
-
-    def _take_fields(self) -> tuple[str, ...]:
-        self.expect(b"(")
-        names = [self.take_text()]
-        while not self.closes():
-            names.append(self.take_text())
-        return tuple(names)

@@ -120,15 +120,13 @@ def write_items(items: Sequence[Item]) -> bytes:
 def take_items(cursor: Cursor) -> tuple[Item, ...]:
     """One data item, a macro, or a list of data items in parentheses."""
     start = cursor.at
-    if not cursor.accept(b"("):
+    if cursor.peek() != b"(":
         return (_take_item(cursor),)
-    items = [_take_item(cursor)]
-    while not cursor.closes():
-        items.append(_take_item(cursor))
+    items = cursor.take_list(_take_item)
     if any(item.name in MACROS for item in items):
         cursor.at = start
         cursor.fail("a macro stands alone, without parentheses")
-    return tuple(items)
+    return items
 
 
 def read_items(text: bytes) -> tuple[Item, ...]:

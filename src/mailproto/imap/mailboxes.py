@@ -196,21 +196,18 @@ _IS_COUNT: Final = re.compile(rb"-?[0-9]{1,19}+(?=[ )])")
 
 
 def _take_status(reader: Reader) -> dict[str, int | Raw]:
-    reader.expect(b"(")
-    items: dict[str, int | Raw] = {}
-    if reader.accept(b")"):
-        return items
-    while not items or not reader.closes():
-        name = reader.take_atom().upper()
-        reader.expect_space()
-        least = _STATUS_LEAST.get(name)
-        if least is not None:
-            items[name] = reader.take_count(least=least)
-        elif reader.finds(_IS_COUNT):
-            items[name] = reader.take_count(MAX_64)
-        else:
-            items[name] = Raw.take(reader)
-    return items
+    return dict(() if reader.accept(b"()") else reader.take_list(_take_status_item))
+
+
+def _take_status_item(reader: Reader) -> tuple[str, int | Raw]:
+    name = reader.take_atom().upper()
+    reader.expect_space()
+    least = _STATUS_LEAST.get(name)
+    if least is not None:
+        return name, reader.take_count(least=least)
+    if reader.finds(_IS_COUNT):
+        return name, reader.take_count(MAX_64)
+    return name, Raw.take(reader)
 
 
 # fmt: off
@@ -276,11 +273,7 @@ class NamespaceEntry:
         while not reader.closes():
             name = reader.take_string_text()
             reader.expect_space()
-            reader.expect(b"(")
-            values = [reader.take_string_text()]
-            while not reader.closes():
-                values.append(reader.take_string_text())
-            extensions.append((name, tuple(values)))
+            extensions.append((name, reader.take_list(Reader.take_string_text)))
         return unchecked(cls, prefix, delimiter, tuple(extensions))
 
 

@@ -15,10 +15,10 @@ Like those of ``envelope``, the values are not frozen, and not to be changed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from .envelope import Envelope, take_envelope
 from .grammar import Fragment, check_text, write_nstring, write_string
@@ -26,6 +26,8 @@ from .lines import check_raw
 from .quirks import Quirk, Reader
 from .sets import MAX_NUMBER
 from .tokens import MAX_DEPTH, take_token
+
+T = TypeVar("T")
 
 #: in their order; a name may be there twice, and case is as it came
 Parameters: TypeAlias = tuple[tuple[str, str], ...]
@@ -480,16 +482,20 @@ def _take_common(reader: Reader, part: Structure) -> None:
 def _take_parameters(reader: Reader) -> Parameters:
     if reader.accept_nil():
         return ()
-    reader.expect(b"(")
-    if reader.accept(b")"):
+    return _take_list(reader, _take_parameter)
+
+
+def _take_parameter(reader: Reader) -> tuple[str, str]:
+    name = reader.take_string_text()
+    reader.expect_space()
+    return name, reader.take_string_text()
+
+
+def _take_list(reader: Reader, take: Callable[[Reader], T]) -> tuple[T, ...]:
+    if reader.accept(b"()"):
         reader.tolerate(Quirk.EMPTY_LIST)
         return ()
-    parameters: list[tuple[str, str]] = []
-    while not parameters or not reader.closes():
-        name = reader.take_string_text()
-        reader.expect_space()
-        parameters.append((name, reader.take_string_text()))
-    return tuple(parameters)
+    return reader.take_list(take)
 
 
 def _take_disposition(reader: Reader) -> Disposition | None:
@@ -512,11 +518,4 @@ def _take_language(reader: Reader) -> tuple[str, ...]:
     if reader.peek() != b"(":
         tag = reader.take_nstring_text()
         return () if tag is None else (tag,)
-    reader.expect(b"(")
-    if reader.accept(b")"):
-        reader.tolerate(Quirk.EMPTY_LIST)
-        return ()
-    tags = [reader.take_string_text()]
-    while not reader.closes():
-        tags.append(reader.take_string_text())
-    return tuple(tags)
+    return _take_list(reader, Reader.take_string_text)

@@ -145,18 +145,17 @@ def write_parameters(parameters: Sequence[Parameter]) -> list[Fragment]:
 
 def take_parameters(cursor: Cursor) -> tuple[Parameter, ...]:
     """Their list, in its parentheses."""
-    cursor.expect(b"(")
-    parameters: list[Parameter] = []
-    while True:
-        start = cursor.at
-        name = cursor.take_atom()
-        value = None
-        if cursor.peek() == b" " and cursor.finds(_value, 1):
-            cursor.expect_space()
-            value = take_token(cursor)
-        parameters.append(cursor.made(lambda: Parameter(name, value), start))  # noqa: B023
-        if cursor.closes():
-            return tuple(parameters)
+    return cursor.take_list(_take_parameter)
+
+
+def _take_parameter(cursor: Cursor) -> Parameter:
+    start = cursor.at
+    name = cursor.take_atom()
+    value = None
+    if cursor.peek() == b" " and cursor.finds(_value, 1):
+        cursor.expect_space()
+        value = take_token(cursor)
+    return cursor.made(lambda: Parameter(name, value), start)
 
 
 # -- what ID tells, of a client as of a server (RFC 2971 3.3) ------------------------
@@ -202,11 +201,10 @@ def take_id(cursor: Cursor) -> Id | None:
     """The same back."""
     if cursor.accept_nil():
         return None
-    cursor.expect(b"(")
-    fields: list[tuple[str, str | None]] = []
-    if not cursor.accept(b")"):
-        while not fields or not cursor.closes():
-            name = cursor.take_string_text()
-            cursor.expect_space()
-            fields.append((name, cursor.take_nstring_text()))
-    return tuple(fields)
+    return () if cursor.accept(b"()") else cursor.take_list(_take_field)
+
+
+def _take_field(cursor: Cursor) -> tuple[str, str | None]:
+    name = cursor.take_string_text()
+    cursor.expect_space()
+    return name, cursor.take_nstring_text()
