@@ -17,10 +17,7 @@ from mailproto.smtp.grammar import (
     check_keyword,
     check_literal,
     check_number,
-    check_text,
     check_value,
-    check_word,
-    printable,
     read_date,
     read_number,
     read_path,
@@ -120,24 +117,17 @@ def test_numbers_are_ascii_digits() -> None:
         check_number(0, "x", 9, 1)
 
 
-def test_words_and_texts() -> None:
-    check_text("\u00e4\t", "x")
+def test_arguments_and_keywords() -> None:
     check_argument("a b", "x")
-    for text in ("a\nb", "a\rb", "\0", "\ud800"):
-        with pytest.raises(ValueError):
-            check_text(text, "x")
     for text in ("", " a", "a ", "a\tb", "a\x85b", "a\r\n", "\ud800", "\udc80"):
         with pytest.raises(ValueError):
             check_argument(text, "x")
     for text in ("", "a b", "\u00e4", "a\n"):
         with pytest.raises(ValueError):
-            check_word(text, "x")
-        with pytest.raises(ValueError):
             check_keyword(text)
     for text in ("", "a=b", "a b", "a\n"):
         with pytest.raises(ValueError):
             check_value(text)
-    assert printable("a\x1b[31m\udcff") == "a\\x1b[31m\\udcff"
 
 
 def test_xtext() -> None:

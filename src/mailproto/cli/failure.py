@@ -10,8 +10,8 @@ import sys
 from typing import Final
 
 from .. import imap, pop3, smtp
+from .._text import printable
 from ..errors import CommandFailed, LocalProtocolError, RemoteProtocolError
-from ..pop3.grammar import printable
 from .reasons import SAYS, Reason, judge, words
 
 STATUSES: Final = """\

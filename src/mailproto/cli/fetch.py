@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from .. import imap, pop3, sync
 from .._command import Chunk, Script
-from ..pop3.grammar import printable
+from .._text import printable
 from ..progress import Progress
 from ..services import Protocol
 from ..storage import Folder, Letter, Maildir, Marks, Seen, sub_folder

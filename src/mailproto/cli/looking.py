@@ -22,9 +22,9 @@ from typing import Any, Final
 from .. import imap, pop3, sasl, smtp
 from .._command import Script
 from .._connection import ClientConnection, Security
+from .._text import printable
 from ..asyncio import Session, connect
 from ..errors import CommandFailed, MailError
-from ..pop3.grammar import printable
 from ..services import Protocol, Service
 from .certificate import Certificate
 from .reasons import words

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from .. import imap, pop3, smtp
-from ..pop3.grammar import printable
+from .._text import printable
 
 
 class Reason(StrEnum):

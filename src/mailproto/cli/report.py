@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from .._connection import Security
-from ..pop3.grammar import printable
+from .._text import printable
 from ..providers import Provider
 from ..services import Protocol
 from .certificate import Certificate

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from .. import __version__
+from .._text import printable
 from ..embedded import MailServer, StoredMessage
 from ..embedded.mime import take_apart
 from ..embedded.search import plain
 from ..embedded.serving import SERVED
-from ..smtp.grammar import printable
 from .failure import Failure, say
 
 USER: Final = "ann"  # who is there if nobody is named

@@ -18,15 +18,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ClassVar, Final, Self
 
+from .._text import read_text, write_text
 from . import kinds
-from .grammar import (
-    GrammarError,
-    check_flag,
-    inline,
-    read_text,
-    write_quoted,
-    write_text,
-)
+from .grammar import GrammarError, check_flag, inline, write_quoted
 from .kinds import Formed
 from .quirks import Quirk, Reader
 from .sets import UidSet

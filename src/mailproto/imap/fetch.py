@@ -18,6 +18,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, Self, TypeAlias
 
+from .._text import write_text
 from .codes import Data, take_flags
 from .dates import check_date_time, read_date_time, write_date_time
 from .envelope import ENVELOPE, Envelope, read_envelope, take_envelope
@@ -30,7 +31,6 @@ from .grammar import (
     check_flag,
     few_flags,
     inline,
-    write_text,
 )
 from .mailboxes import MAX_64, Raw
 from .quirks import Quirk, Reader

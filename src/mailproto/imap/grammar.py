@@ -18,6 +18,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Final, NoReturn, Self, TypeAlias, TypeVar
 
+from .._text import read_text, write_text
 from .dates import DATE, DATE_TIME, read_date, read_date_time
 from .names import read_name, write_name
 from .sets import FEW, MAX_NUMBER, NumberSet
@@ -128,15 +129,6 @@ def _inline(fragment: Literal | Streamed) -> bytes:
 
 
 # -- strings (4.3) ---------------------------------------------------------------
-
-
-def read_text(data: bytes) -> str:
-    """UTF-8; octets that are not come through as surrogate escapes (PEP 383)."""
-    return data.decode("utf-8", "surrogateescape")
-
-
-def write_text(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
 
 
 def check_text(text: str, what: str) -> None:

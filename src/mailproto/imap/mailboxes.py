@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Self
 
+from .._text import read_text, write_text
 from . import kinds
 from .codes import Data, take_flags, write_odd_flags
 from .grammar import (
@@ -22,11 +23,9 @@ from .grammar import (
     check_atom,
     check_flag,
     check_text,
-    read_text,
     write_mailbox,
     write_nstring,
     write_quoted,
-    write_text,
 )
 from .kinds import unchecked
 from .lines import check_raw

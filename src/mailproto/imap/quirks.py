@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final
 
-from .grammar import Cursor, Streamed, read_text
+from .._text import read_text
+from .grammar import Cursor, Streamed
 from .sets import MAX_NUMBER
 
 

@@ -13,8 +13,9 @@ from enum import Enum
 from typing import Final, Self
 
 from .. import _login, sasl
+from .._text import read_text, write_text
 from .codes import ResponseCode, take_code
-from .grammar import GrammarError, check_text, read_text, write_text
+from .grammar import GrammarError, check_text
 from .kinds import unchecked
 from .quirks import Quirk, Reader
 

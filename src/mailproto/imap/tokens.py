@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from .._text import write_text
 from .grammar import (
     ATOM,
     Cursor,
@@ -20,7 +21,6 @@ from .grammar import (
     check_atom,
     check_text,
     write_string,
-    write_text,
 )
 
 MAX_DEPTH: Final = 100  # lists in lists; SEARCH keys in keys

@@ -20,9 +20,10 @@ from .._command import (
 from .._connection import Security
 from .._lines import LineClient
 from .._login import Login
+from .._text import write_text
 from ..errors import LimitExceeded, LocalProtocolError, RemoteProtocolError, quote
 from . import commands as c
-from .grammar import MAX_COMMAND, MAX_REPLY, write_text
+from .grammar import MAX_COMMAND, MAX_REPLY
 from .lists import MAX_PLAIN, PLAIN
 from .responses import (
     Capabilities,

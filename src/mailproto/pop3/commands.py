@@ -20,16 +20,8 @@ from .._command import Command
 from .._login import Cancel as Cancel
 from .._login import LogIn, read_auth, write_auth
 from .._login import Response as Response
-from .grammar import (
-    MAX_COMMAND,
-    check_number,
-    check_text,
-    check_word,
-    find_stamp,
-    read_number,
-    read_text,
-    write_text,
-)
+from .._text import check_text, check_word, read_text, write_text
+from .grammar import MAX_COMMAND, check_number, find_stamp, read_number
 from .responses import (
     Capabilities,
     Capability,

@@ -1,9 +1,4 @@
-"""The small words of POP3, to and from bytes (RFC 1939 9, RFC 2449 3).
-
-Text is UTF-8 (RFC 6856), and octets that are not come through as surrogate escapes
-(PEP 383): nothing is lost, nothing raises, and what was read can be sent again
-octet for octet.
-"""
+"""The small words of POP3, to and from bytes (RFC 1939 9, RFC 2449 3)."""
 
 from __future__ import annotations
 
@@ -16,38 +11,8 @@ MAX_STAMP: Final = 128  # octets of an APOP timestamp; Dovecot's has 40
 MAX_NUMBER: Final = 2**63 - 1  # no maildrop and no message is larger
 
 _NUMBER = re.compile(r"[0-9]{1,19}")
-_CONTROL = re.compile(r"[\r\n\0]")
-_WORD = re.compile(r"[!-~]+")  # RFC 2449 3: 1*VCHAR
 _CODE = re.compile(r"\[([!-.0-\\^-~]+(?:/[!-.0-\\^-~]+)*)\] ?")  # resp-code
 _STAMP = re.compile(r"<[!-;=?A-~]+@[!-;=?A-~]+>")
-
-
-def read_text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
-
-
-def write_text(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
-
-
-def check_text(text: str, what: str) -> None:
-    """Raise ValueError if *text* could end a line, or be no text at all.
-
-    *what* names it; the text itself may be a secret and is not repeated.
-    """
-    if _CONTROL.search(text):
-        raise ValueError(f"{what} must not hold CR, LF or NUL")
-    if not text.isascii():
-        try:
-            write_text(text)
-        except UnicodeEncodeError:
-            raise ValueError(f"{what} holds a lone surrogate") from None
-
-
-def check_word(text: str, what: str) -> None:
-    """Raise ValueError if *text* is not one word of printable ASCII."""
-    if not _WORD.fullmatch(text):
-        raise ValueError(f"{what} must be one word of printable ASCII")
 
 
 def read_number(text: str, what: str, least: int = 0) -> int:
@@ -85,8 +50,3 @@ def find_stamp(text: str) -> str | None:
     """
     found = _STAMP.search(text)
     return found[0] if found and len(found[0]) <= MAX_STAMP else None
-
-
-def printable(text: str) -> str:
-    """*text* fit for a log or a terminal: what could steer one is escaped."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

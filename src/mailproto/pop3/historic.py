@@ -17,8 +17,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
+from .._text import check_text, read_text, write_text
 from .commands import Pop3Command, Shape
-from .grammar import check_number, check_text, read_number, read_text, write_text
+from .grammar import check_number, read_number
 from .state import STANDARD, State, Table
 
 

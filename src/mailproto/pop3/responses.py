@@ -23,19 +23,9 @@ from functools import lru_cache
 from typing import Protocol, Self
 
 from .._login import Challenge as Challenge
+from .._text import check_text, check_word, printable, read_text, write_text
 from .._values import hot_value
-from .grammar import (
-    MAX_NUMBER,
-    check_number,
-    check_text,
-    check_word,
-    find_stamp,
-    printable,
-    read_number,
-    read_text,
-    split_code,
-    write_text,
-)
+from .grammar import MAX_NUMBER, check_number, find_stamp, read_number, split_code
 
 
 class ResponseCode(StrEnum):

@@ -20,11 +20,12 @@ from .._command import (
 )
 from .._connection import PAUSED, Security, Signal
 from .._login import Login
+from .._text import write_text
 from ..errors import LocalProtocolError, RemoteProtocolError
 from . import commands as c
 from .ahead import Ready, read_ahead
 from .body import LineEnds, Newlines, Outgoing, check_line_ends
-from .grammar import MAX_LINE, write_text
+from .grammar import MAX_LINE
 from .reading import Answer, Event, ReplyReader
 from .responses import (
     Challenge,

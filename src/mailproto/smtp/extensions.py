@@ -9,14 +9,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Self
 
+from .._text import check_word
 from .commands import Content, SmtpCommand
-from .grammar import (
-    check_domain,
-    check_keyword,
-    check_word,
-    read_xtext,
-    write_xtext,
-)
+from .grammar import check_domain, check_keyword, read_xtext, write_xtext
 from .responses import Reply
 
 

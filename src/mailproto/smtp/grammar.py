@@ -14,6 +14,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from ipaddress import IPv6Address
 from typing import Final, Self
 
+from .._text import check_text
+
 MAX_LINE: Final = 512  # octets of a command or a reply, CRLF included: RFC 5321 4.5.3.1
 MAX_DOMAIN: Final = 255  # octets of a domain: RFC 5321 4.5.3.1.2
 # Octets of a path, <> included: RFC 5321 4.5.3.1.3.  That a local part has 64 octets
@@ -51,9 +53,7 @@ _is_general = re.compile(
 _is_hello = re.compile(r"[A-Za-z0-9._-]+").fullmatch
 
 _NUMBER = re.compile(r"[0-9]{1,20}")
-_BREAK = re.compile(r"[\r\n\0]")
 _CONTROL = re.compile(r"[\0-\x1f\x7f-\x9f]")
-_WORD = re.compile(r"[!-~]+")
 _KEYWORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _VALUE = re.compile(rf"[!-<>-~{_U}]+")
 _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*")
@@ -69,24 +69,6 @@ _DATE = re.compile(
 # -- text ------------------------------------------------------------------------
 
 
-def read_text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
-
-
-def write_text(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
-
-
-def check_text(text: str, what: str) -> None:
-    """Raise ValueError if *text* could end a line, or be no text at all."""
-    if _BREAK.search(text):
-        raise ValueError(f"{what} must not hold CR, LF or NUL")
-    try:
-        write_text(text)
-    except UnicodeEncodeError:
-        raise ValueError(f"{what} holds a lone surrogate") from None
-
-
 def check_argument(text: str, what: str) -> None:
     """Raise ValueError if *text* cannot be the whole argument of a command."""
     if not text or text != text.strip(" "):
@@ -98,17 +80,6 @@ def check_argument(text: str, what: str) -> None:
         text.encode("utf-8")
     except UnicodeEncodeError:
         raise ValueError(f"{what} is not UTF-8") from None
-
-
-def check_word(text: str, what: str) -> None:
-    """Raise ValueError if *text* is not one word of printable ASCII."""
-    if not _WORD.fullmatch(text):
-        raise ValueError(f"{what} must be one word of printable ASCII")
-
-
-def printable(text: str) -> str:
-    """*text* fit for a log or a terminal: what could steer one is escaped."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def read_number(text: str, what: str, most: int = MAX_NUMBER, least: int = 0) -> int:

@@ -18,10 +18,10 @@ from email.parser import HeaderParser
 from io import BytesIO
 from typing import Any, Final
 
+from .._text import read_text
 from ..errors import LocalProtocolError
 from .body import LineEnds, Newlines, check_line_ends
 from .commands import Mail, Rcpt
-from .grammar import read_text
 from .parameters import Body, BodyType, Parameter, Size, SmtpUtf8
 from .responses import EhloData
 

@@ -9,9 +9,10 @@ from .._command import Closed, Completed, Deviation, GoAhead, Part
 from .._connection import Security
 from .._lines import LineClient
 from .._login import Login
+from .._text import read_text, write_text
 from ..errors import LimitExceeded, RemoteProtocolError, quote
 from . import commands as c
-from .grammar import MAX_LINE, read_text, write_text
+from .grammar import MAX_LINE
 from .responses import (
     Challenge,
     Closing,

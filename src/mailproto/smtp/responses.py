@@ -24,16 +24,8 @@ from functools import lru_cache
 from typing import Final, Self
 
 from .. import _login
-from .grammar import (
-    MAX_LINE,
-    check_number,
-    check_text,
-    printable,
-    read_date,
-    read_number,
-    read_text,
-    write_text,
-)
+from .._text import check_text, printable, read_text, write_text
+from .grammar import MAX_LINE, check_number, read_date, read_number
 
 _LINE = re.compile(rb"([2-5][0-5][0-9])(?:([ -])([^\r\n\0]*))?")
 STATUS: Final = r"([245])\.(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})"

@@ -9,11 +9,12 @@ from .._command import Bad, Chunk, Closed, End
 from .._connection import PAUSED, Security, Signal
 from .._dots import WholeTexts
 from .._login import LoginServer
+from .._text import printable
 from ..errors import LimitExceeded, LocalProtocolError, RemoteProtocolError
 from . import commands as c
 from . import extensions as x
 from .body import Incoming, Newlines, is_clean
-from .grammar import MAX_LINE, printable
+from .grammar import MAX_LINE
 from .parameters import refuse
 from .plain import LINES, knows_plain
 from .responses import (
