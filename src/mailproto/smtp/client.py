@@ -37,12 +37,21 @@ from .responses import (
     Quirk,
     Reply,
 )
-from .state import BEFORE_TLS, IN_TRANSACTION, SMTP, Dialect, Limits, Progress, State
+from .state import (
+    BEFORE_TLS,
+    IN_TRANSACTION,
+    SMTP,
+    Dialect,
+    HasProgress,
+    Limits,
+    Progress,
+    State,
+)
 
 R = TypeVar("R")
 
 
-class Client(ReplyReader):
+class Client(HasProgress, ReplyReader):
     """Sends commands, hands over what answers them (RFC 5321, RFC 2033).
 
     What cannot be written yet waits: commands go out together, in the groups of RFC
@@ -89,26 +98,11 @@ class Client(ReplyReader):
         self._due: Answer | None = None
 
     @property
-    def state(self) -> State:
-        """By what has been answered."""
-        return self._now.state
-
-    @property
     def ahead(self) -> State:
         """If all that is on its way is granted."""
         if self._stale:
             self._count_ahead()
         return self._ahead.state
-
-    @property
-    def capabilities(self) -> EhloData | None:
-        """What the last EHLO told, while it is true; ``None``: not asked yet."""
-        return self._now.offered
-
-    @property
-    def authenticated(self) -> bool:
-        """Whether a log-in was granted."""
-        return self._now.authenticated
 
     @property
     def buffered(self) -> int:

@@ -25,7 +25,17 @@ from .responses import (
     Refusal,
     Reply,
 )
-from .state import BEFORE_TLS, JUNK, SMTP, Dialect, Limits, Progress, State, no
+from .state import (
+    BEFORE_TLS,
+    JUNK,
+    SMTP,
+    Dialect,
+    HasProgress,
+    Limits,
+    Progress,
+    State,
+    no,
+)
 
 Said = Greeting | Reply | EhloData | Challenge
 Event = c.SmtpCommand[Any] | c.Response | c.Cancel | Chunk | End | Bad[Reply] | Closed
@@ -37,7 +47,7 @@ _END: Final = End()
 _OBSOLETE = frozenset({b"SEND", b"SOML", b"SAML", b"TURN"})  # RFC 5321 appendix F
 
 
-class Server(LoginServer[Said, Event, Reply]):
+class Server(HasProgress, LoginServer[Said, Event, Reply]):
     """Hands over commands, sends what answers them (RFC 5321, RFC 2033).
 
     Greet first.  Then every command is answered by a Reply; a good answer to EHLO or
@@ -82,21 +92,6 @@ class Server(LoginServer[Said, Event, Reply]):
         self._texts = WholeTexts(is_clean)
         # Whether there are short ways:
         self._plain = knows_plain(dialect) and self.limits.command >= MAX_LINE
-
-    @property
-    def state(self) -> State:
-        """By what has been answered."""
-        return self._now.state
-
-    @property
-    def capabilities(self) -> EhloData | None:
-        """What was announced at the last EHLO, while it is true."""
-        return self._now.offered
-
-    @property
-    def authenticated(self) -> bool:
-        """Whether a log-in was granted."""
-        return self._now.authenticated
 
     # -- short ways ------------------------------------------------------------
 

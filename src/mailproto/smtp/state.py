@@ -381,6 +381,27 @@ SMTP: Final = Dialect(_table((c.Ehlo, c.Helo)))
 LMTP: Final = Dialect(_table((c.Lhlo,)), lmtp=True)
 
 
+class HasProgress:
+    """Either end of a conversation, to look at."""
+
+    _now: Progress
+
+    @property
+    def state(self) -> State:
+        """By what has been answered."""
+        return self._now.state
+
+    @property
+    def capabilities(self) -> EhloData | None:
+        """What the last EHLO told, while it is true; ``None``: it was not said yet."""
+        return self._now.offered
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether a log-in was granted."""
+        return self._now.authenticated
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits(_connection.Limits):
     """How much an SMTP peer may ask of us."""
