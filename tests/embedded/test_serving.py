@@ -20,7 +20,7 @@ from tests.test_adapters import read_line
 
 # Measured on two shared cores: a start 0.017, a stop 0.001, and one with TLS clients
 # that do not answer 0.055.
-AT_ONCE = 0.25  # seconds
+AT_ONCE = 1.0  # seconds, for a machine that has much else to do
 
 
 def test_it_starts_and_stops_at_once() -> None:
