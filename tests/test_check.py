@@ -18,7 +18,7 @@ from mailproto.cli import main
 from mailproto.cli.check import _reason, find_target
 from mailproto.cli.looking import Look, Place
 from mailproto.cli.reasons import Reason
-from mailproto.cli.report import Checked, LogIn, Report, as_table
+from mailproto.cli.report import Checked, LogIn, Report, as_json, as_table
 from mailproto.embedded import MailServer
 from mailproto.embedded.certificate import make_certificate
 from mailproto.providers import by_domain
@@ -101,7 +101,8 @@ def test_the_keys_of_the_report_stay(capsys: pytest.CaptureFixture[str]) -> None
         status, report = check(*arguments, capsys=capsys)
     assert status == 9  # it can be read, and nobody was asked to send
     assert list(report) == [
-        "target", "provider", "user", "services", "read", "send", "advice", "status",
+        "target", "provider", "wants", "user", "services", "read", "send", "advice",
+        "status",
     ]  # fmt: skip
     (row,) = report["services"]
     assert list(row) == [
@@ -536,6 +537,10 @@ def test_a_provider_is_known_by_address_domain_and_host() -> None:
     assert target.provider is by_domain("gmail.com")
     assert {place.host for place in target.places} == {"imap.gmail.com"}
     assert find_target("ann@mail.example.org", None).provider is None
+    (place,) = find_target("münchen.example", {"imaps": 1993}).places
+    assert place.host == "xn--mnchen-3ya.example"
+    (place,) = find_target("::1", {"imaps": 1993}).places
+    assert place.host == "::1"
     target = find_target("gmail.com", {"imaps": 1993})
     assert [(p.host, p.port) for p in target.places] == [("imap.gmail.com", 1993)]
 
@@ -574,7 +579,8 @@ def test_the_advice_of_the_provider_is_for_whom_was_refused(
         report = Report("icloud.com", provider, "ann", (checked,), (), (), 3)
         shown = " ".join(as_table(report).split())
         assert ("app-specific password" in shown) == (reason is not None)
-        assert "(iCloud), as ann" in shown
+        assert "(iCloud, which wants: app-password), as ann" in shown
+        assert as_json(report)["wants"] == ["app-password"]
 
 
 @pytest.mark.parametrize("ports", ["nonsense=1", "imaps=0", "imaps=x", "imaps=", ""])
@@ -590,5 +596,5 @@ def test_the_exit_statuses_are_told(capsys: pytest.CaptureFixture[str]) -> None:
         main(["check", "--help"])
     out = capsys.readouterr().out
     assert all(f" {status}  " in out for status in (0, 1, 2, 3, 4, 5, 9, 10, 130))
-    assert main(["check", "nonsense://x"]) == 2
-    assert main(["check", "ann@"]) == 2
+    for target in ("nonsense://x", "ann@", "", "mail.example.org:993", "a b", "ü..x"):
+        assert main(["check", target]) == 2, target

@@ -189,7 +189,10 @@ _GMX = Provider(
     (Wants.PASSWORD, Wants.APP_PASSWORD),
     "GMX lets no mail program in until POP3 and IMAP are enabled in the settings; with "
     "two-factor authentication it wants an application-specific password.",
-    ("https://hilfe.gmx.net/pop-imap/einschalten.html",),
+    (
+        "https://www.gmx.net/mail/tipps/posts/pop3-imap/36/",
+        "https://hilfe.gmx.net/pop-imap/einschalten.html",
+    ),
 )
 
 _ZOHO = Provider(

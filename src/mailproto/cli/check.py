@@ -21,9 +21,9 @@ from .._connection import Security
 from ..asyncio import connect
 from ..errors import CommandFailed, LocalProtocolError, RemoteProtocolError
 from ..providers import Provider, by_domain, by_host
-from ..services import SERVICES, Protocol, parse_url
+from ..services import SERVICES, MailUrl, Protocol, parse_url
 from .account import add_log_in, mechanisms_for, read_password, read_trust
-from .failure import LOGINS, UPGRADES, Failure, say
+from .failure import LOGINS, UPGRADES, say
 from .looking import COMMANDS, Look, Place, client, leave, look, say_why
 from .reasons import Reason, judge, words
 from .report import Checked, LogIn, Report, as_json, as_table
@@ -101,7 +101,7 @@ def find_target(text: str, ports: dict[str, int] | None) -> Target:
         places = _places(url.host, own, only=ports is not None)
         provider = by_host(url.host)
         return Target(str(url), places, provider, url.name, url.password, url.mechanism)
-    host = text.rpartition("@")[2]
+    host = _host(text.rpartition("@")[2])
     provider = by_domain(host)
     if provider is None:
         places = _places(host, ports or {}, only=ports is not None)
@@ -114,10 +114,14 @@ def find_target(text: str, ports: dict[str, int] | None) -> Target:
     return Target(text, places, provider)
 
 
+def _host(text: str) -> str:
+    """A host as it stands in a URL; raises ValueError."""
+    host = text if text.isascii() else text.encode("idna").decode("ascii")
+    return MailUrl(SERVICES["imaps"], host, 993, scheme="imaps").host
+
+
 def _places(host: str, ports: dict[str, int], *, only: bool) -> tuple[Place, ...]:
     """All services of *host*; or *only* those that have a port of their own."""
-    if not host:
-        raise Failure(2, "the host is missing")
     return tuple(
         Place(service, host, ports.get(name, service.port))
         for name, service in SERVICES.items()

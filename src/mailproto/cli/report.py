@@ -90,7 +90,10 @@ def as_table(report: Report) -> str:
 
 
 def _told(report: Report, hosts: list[str]) -> str:
-    known = f" ({report.provider.name})" if report.provider is not None else ""
+    known = ""
+    if report.provider is not None:
+        wants = " or ".join(report.provider.wants)
+        known = f" ({report.provider.name}, which wants: {wants})"
     user = f", as {report.user}" if report.user is not None else ""
     return printable(f"{', '.join(hosts)}{known}{user}")
 
@@ -171,6 +174,7 @@ def as_json(report: Report) -> dict[str, Any]:
     return {
         "target": report.target,
         "provider": report.provider.name if report.provider is not None else None,
+        "wants": list(report.provider.wants) if report.provider is not None else None,
         "user": report.user,
         "services": [_service(each) for each in report.services],
         "read": list(report.read),
