@@ -91,6 +91,14 @@ class Limits:
                 raise ValueError(f"limit {entry.name!r} must be 1 or more")
 
 
+class Masked(Protocol):
+    """What may hold a secret."""
+
+    def write(self) -> bytes: ...
+
+    def masked(self) -> bytes: ...
+
+
 class Connection(ABC, Generic[Sent, Event]):
     """What the two ends of all protocols share; see the module's docstring."""
 
@@ -216,6 +224,12 @@ class Connection(ABC, Generic[Sent, Event]):
         self._out.append(data)
         if self.trace is not None:
             self.trace(self.side, (data if shown is None else shown).rstrip(b"\r\n"))
+
+    def _write_masked(self, value: Masked) -> None:
+        """Queue *value*; a transcript shows it without its secrets."""
+        self._out.append(value.write())
+        if self.trace is not None:
+            self.trace(self.side, value.masked().rstrip(b"\r\n"))
 
     def _heard(self, shown: bytes) -> None:
         """Tell a transcript what the peer said."""
@@ -371,6 +385,11 @@ class ServerConnection(Connection[Sent, Event], Generic[Sent, Event, A]):
             return None
         past, self._too_long = self._too_long, None
         return past
+
+    def _heard_command(self, event: Any) -> None:
+        """Tell a transcript of a command, without its secrets, or of what is none."""
+        if self.trace is not None:
+            self._heard(b"(no command)" if isinstance(event, Bad) else event.masked())
 
     def _bad(self, line: bytes, hint: A) -> Bad[Any]:
         """The event for a line that cannot be obeyed; the last one is an error."""

@@ -276,7 +276,7 @@ class LoginClient(ClientConnection[Event]):
         self._say_turn(value)
 
     def _say_turn(self, value: Response | Cancel) -> None:
-        self._write(value.write(), value.masked())
+        self._write_masked(value)
 
     def _answer_challenge(
         self, call: Call[Any], login: Login, challenge: bytes | None
@@ -310,7 +310,7 @@ class LoginServer(ServerConnection[Sent, Event, A], Generic[Sent, Event, A]):
         self._rounds = 0  # of this log-in
 
     def _challenge(self, challenge: Challenge) -> None:
-        self._write(challenge.write(), challenge.masked())
+        self._write_masked(challenge)
         self._challenged = True
 
     def _read_response(self) -> Response | Cancel | Bad[Any] | None:

@@ -45,6 +45,10 @@ class Tagged:
     tag: str
     command: ImapCommand[Any]
 
+    def masked(self) -> bytes:
+        """The line as a transcript may show it: secrets are left out."""
+        return self.tag.encode("ascii") + b" " + self.command.masked()
+
     def answer(self, reply: Reply) -> TaggedReply:
         """*reply*, for this command."""
         return TaggedReply(self.tag, reply)
@@ -157,7 +161,9 @@ class Server(HasProgress, LoginServer[Said, Event, Hint]):
             self._sending = None if sending.over else sending
         else:
             first, rest = value.write(), []
-        self._write(first, first.partition(b"\r\n")[0])  # a transcript shows a line
+        # A transcript shows a line.
+        shown = None if self.trace is None else first.partition(b"\r\n")[0]
+        self._write(first, shown)
         self._out += rest
 
     def _say_text(self, sending: Sending, value: Said) -> None:
@@ -439,10 +445,10 @@ class Server(HasProgress, LoginServer[Said, Event, Hint]):
             intake.spoil(refusal)
             return None
         assert intake.tag is not None
-        self._heard(intake.tag.encode("ascii") + b" " + command.masked())
         self._coming, self._to_ask, self._nul = next_.size, next_.asked, False
         self._intake = Intake()
         self._asked = Tagged(intake.tag, command)
+        self._heard_command(self._asked)
         return self._asked
 
     def _read_whole(self, intake: Intake) -> Event:
@@ -462,8 +468,8 @@ class Server(HasProgress, LoginServer[Said, Event, Hint]):
         if isinstance(command, c.StartTls):
             hint = Reply(Condition.BYE, "nothing may be sent behind STARTTLS")
             self._check_nothing_behind("STARTTLS", hint)
-        self._heard(tag.encode("ascii") + b" " + command.masked())
         self._asked = Tagged(tag, command)
+        self._heard_command(self._asked)
         return self._asked
 
     def _refuse(self, data: bytes, tag: str | None, why: Reply | None) -> Bad[Any]:

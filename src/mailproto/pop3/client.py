@@ -160,7 +160,7 @@ class Client(LineClient[Event]):
                 self._login = Login(command.client, command.initial, rounds)
                 self._write(*self._login.first_line(command.mechanism, MAX_COMMAND))
             else:
-                self._write(command.write(), command.masked())
+                self._write_masked(command)
 
     def _send_text(self, value: Chunk | End) -> None:
         if self._upload is None:

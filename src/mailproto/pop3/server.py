@@ -176,10 +176,7 @@ class Server(LoginServer[Said, Event, Reply]):
             self._asked = self._bad(b"", Reply(False, "line too long"))
         else:
             self._asked = self._command(line)
-        shown = (
-            b"(no command)" if isinstance(self._asked, Bad) else self._asked.masked()
-        )
-        self._heard(shown)
+        self._heard_command(self._asked)
         return self._asked
 
     def _command(self, line: bytes) -> c.Pop3Command[Any] | Bad[Reply]:

@@ -244,7 +244,7 @@ class Client(HasProgress, ReplyReader):
             case c.Bdat(data=None):
                 self._body = Outgoing(self._chunk_ends, command.size, last=command.last)
                 self._events.append(GoAhead(call, b""))
-        self._write(command.write(), command.masked())
+        self._write_masked(command)
         if isinstance(command, c.Bdat) and command.data:
             self._out.append(command.data)
 

@@ -335,8 +335,7 @@ class Server(HasProgress, LoginServer[Said, Event, Reply]):
             event = self._bad(b"", no(500, "line too long", 5, 2))
         else:
             event = self._command(line)
-        if self.trace is not None:
-            self._heard(b"(no command)" if isinstance(event, Bad) else event.masked())
+        self._heard_command(event)
         if self._refused is not None:
             return self._read_refused()
         self._asked = event
