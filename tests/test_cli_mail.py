@@ -227,6 +227,25 @@ def test_what_is_new_is_fetched_from_all_mailboxes(
     assert not any("\\Seen" in filed.flags for filed in full.mailbox("ann"))
 
 
+def test_flags_go_along_into_a_maildir(
+    server: MailServer, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    server.deliver(b"new\r\n", to="ann")
+    server.deliver(b"seen\r\n", to="ann", flags=["\\Seen", "\\Answered", "Odd"])
+    server.deliver(b"flagged\r\n", to="ann", flags=["\\Flagged"])
+    command = [url(server, "imaps"), "--maildir", str(tmp_path)]
+    assert fetch(server, capsys, *command)[0] == 0
+    found = {
+        path.read_bytes(): (path.parent.name, path.name.partition(":")[2])
+        for path in tmp_path.glob("*/*")
+    }
+    assert found == {
+        b"new\r\n": ("new", ""),
+        b"seen\r\n": ("cur", "2,RS"),
+        b"flagged\r\n": ("cur", "2,F"),
+    }
+
+
 def test_a_mailbox_that_one_says_and_all_of_it_again(
     full: MailServer, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -11,10 +11,20 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, Self
 from urllib.parse import quote, unquote
 
+#: the letters that a Maildir has for the flags of IMAP
+FLAGS: Final = {
+    "\\answered": "R",
+    "\\deleted": "T",
+    "\\draft": "D",
+    "\\flagged": "F",
+    "\\seen": "S",
+    "$forwarded": "P",
+}
 LINES: Final = 1000  # of marks, from which on those are left out that count no more
 
 
@@ -32,7 +42,7 @@ class Letter:
     def keep(self, place: Path | None = None) -> None:
         """Returns when the message is on the disk, in its place.
 
-        *place* is one that was not known before, in the same directory.
+        *place* is one that was not known before.
         """
         self._place = place or self._place
         self._file.flush()
@@ -61,7 +71,7 @@ def _sync(directory: Path) -> None:
 
 
 class Maildir:
-    """A Maildir: a message is in ``new`` when it is all there."""
+    """A Maildir: a message is in ``new``, or in ``cur``, when it is all there."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -72,12 +82,19 @@ class Maildir:
         self._host = socket.gethostname().replace("/", r"\057").replace(":", r"\072")
 
     def letter(self, uid: str) -> Letter:
-        unique = f"{time.time():.6f}.P{os.getpid()}R{secrets.token_hex(4)}.{self._host}"
+        unique = self._unique()
         return Letter(self.directory / "tmp" / unique, self.directory / "new" / unique)
 
-    def place(self, uid: str) -> Path | None:
-        """Where the message of that unique-id belongs; here, anywhere."""
-        return None
+    def place(self, uid: str, flags: Iterable[str] = ()) -> Path:
+        """Where a message with these flags of IMAP belongs; what has none is new."""
+        known = {flag.lower() for flag in flags}
+        info = "".join(sorted(FLAGS[flag] for flag in known & FLAGS.keys()))
+        if not info or os.name == "nt":  # where no name holds a colon
+            return self.directory / "new" / self._unique()
+        return self.directory / "cur" / f"{self._unique()}:2,{info}"
+
+    def _unique(self) -> str:
+        return f"{time.time():.6f}.P{os.getpid()}R{secrets.token_hex(4)}.{self._host}"
 
 
 class Folder:
@@ -92,7 +109,7 @@ class Folder:
         place = self.place(uid)
         return Letter(self.directory / f".{place.name}.{secrets.token_hex(4)}", place)
 
-    def place(self, uid: str) -> Path:
+    def place(self, uid: str, flags: Iterable[str] = ()) -> Path:
         """Where the message of that unique-id belongs."""
         plain = "".join(
             c if (c.isascii() and c.isalnum()) or c in "-_" else "_" for c in uid

@@ -235,7 +235,8 @@ class _Arrival:
                         letter.write(data)
                         got += len(data)
                     case imap.Arrived(mark=mark) if letter is not None:
-                        letter.keep(room.place(f"{mark.uid_validity}-{mark.uid}"))
+                        uid = f"{mark.uid_validity}-{mark.uid}"
+                        letter.keep(room.place(uid, event.flags))
                         stack.close()  # or there would be one open file for each
                         self._marks.set(event.mailbox, mark.uid_validity, mark.uid)
                         self.count += 1
