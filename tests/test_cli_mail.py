@@ -314,18 +314,38 @@ def test_a_mailbox_that_cannot_be_read_is_told(
     assert err == "skipped 'a\\udc1bb': NO [NOPERM] not yours\n"
 
 
-def test_progress_is_shown_on_a_terminal(full: MailServer, tmp_path: Path) -> None:
+def on_a_terminal(*arguments: str) -> tuple[int, str, bytes]:
+    """The exit status, the output, and what is shown besides."""
     leader, follower = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "mailproto", "fetch", url(full, "imaps"), "--maildir",
-         str(tmp_path), "--cafile", str(full.ca_file)],
+        [sys.executable, "-m", "mailproto", *arguments],
         stdout=subprocess.PIPE,
         stderr=follower,
-    )  # fmt: skip
+        text=True,
+    )
     os.close(follower)
     shown = read_terminal(leader)
     out, _ = process.communicate(timeout=30)
     os.close(leader)
-    assert process.returncode == 0
-    assert b"] " in shown
-    assert out.endswith(f"fetched into {tmp_path}\n".encode())
+    return process.returncode, out, shown
+
+
+def test_progress_is_shown_on_a_terminal(
+    full: MailServer, tmp_path: Path, file: str
+) -> None:
+    trust = ["--cafile", str(full.ca_file)]
+    into = tmp_path / "mail"
+    command = ["fetch", url(full, "imaps"), "--maildir", str(into), *trust]
+    status, out, shown = on_a_terminal(*command)
+    assert (status, b"] " in shown) == (0, True)
+    assert out.endswith(f"fetched into {into}\n")
+    status, _, shown = on_a_terminal("send", url(full, "submission"), file, *trust)
+    assert (status, f"sending {len(MESSAGE)} octets".encode() in shown) == (0, True), (
+        shown
+    )
+    ports = ["--ports", f"imaps={full.ports['imaps']}"]
+    command = ["check", "localhost", "--user", "ann", *ports, *trust]
+    status, _, shown = on_a_terminal(*command)
+    assert b"services that are looked at: 1" in shown
+    assert b"logging in at imaps" in shown
+    assert (status, shown.endswith(b"\r\x1b[K")) == (9, True)

@@ -28,6 +28,12 @@ class Progress:
         self._stream.write(f"\r[{bar}] {count} fetched, {got:>10} octets\x1b[K")
         self._stream.flush()
 
+    def note(self, text: str) -> None:
+        """What goes on now, where there is nothing to count."""
+        if self._shown:
+            self._stream.write(f"\r{text}\x1b[K")
+            self._stream.flush()
+
     def __enter__(self) -> Self:
         return self
 

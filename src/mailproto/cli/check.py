@@ -11,7 +11,8 @@ import argparse
 import asyncio
 import json
 import ssl
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from .._command import Script
 from .._connection import Security
 from ..asyncio import connect
 from ..errors import CommandFailed, LocalProtocolError, RemoteProtocolError
+from ..progress import Progress
 from ..providers import Provider, by_domain, by_host
 from ..services import SERVICES, MailUrl, Protocol, parse_url
 from .account import add_log_in, mechanisms_for, read_password, read_trust
@@ -139,8 +141,11 @@ def _check(options: argparse.Namespace) -> int:
         password = read_password(options, user, target.password)
         mechanisms_for(_sasl(mechanism), user, password)  # is there such a one?
         who = _Who(user, password, mechanism, trust, options.timeout)
-    work = _look_and_log_in(target.places, who, trust, options.timeout)
-    checked = asyncio.run(work)
+    with Progress(sys.stderr) as progress:
+        work = _look_and_log_in(
+            target.places, who, trust, options.timeout, progress.note
+        )
+        checked = asyncio.run(work)
     report = _judge(target.shown, target.provider, user, checked)
     if options.json:
         say(json.dumps(as_json(report), indent=2))
@@ -164,8 +169,13 @@ class _Who:
 
 
 async def _look_and_log_in(
-    places: Sequence[Place], who: _Who | None, trust: ssl.SSLContext, limit: float
+    places: Sequence[Place],
+    who: _Who | None,
+    trust: ssl.SSLContext,
+    limit: float,
+    note: Callable[[str], None],
 ) -> list[Checked]:
+    note(f"services that are looked at: {len(places)}")
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(look(place, trust, limit)) for place in places]
     looks = [task.result() for task in tasks]
@@ -179,6 +189,7 @@ async def _look_and_log_in(
         protocol = each.place.service.protocol
         outcome = _why_not_tried(each, protocol in refused)
         if outcome is None and _has_log_in(each):
+            note(f"logging in at {each.place.service.name}")
             outcome = await _log_in(each.place, who)
             if outcome.reason is Reason.WRONG_PASSWORD:
                 refused.add(protocol)

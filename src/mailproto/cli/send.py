@@ -12,6 +12,7 @@ from .. import smtp, sync
 from .._command import Script
 from .._connection import Security
 from ..errors import LocalProtocolError
+from ..progress import Progress
 from ..services import Protocol
 from .account import Account, add_account, mechanisms_for, read_account
 from .failure import STATUSES, Failure, say, show
@@ -66,13 +67,9 @@ def _send(options: argparse.Namespace) -> int:
         conn, url.host, url.port, tls=account.tls, timeout=options.timeout
     ) as session:
         session.run(_begin(conn, account, options.mechanism or url.mechanism))
-        script = smtp.send_message(conn, message, options.sender, options.to)
-        try:
-            sent = session.run(script)
-        except smtp.NotSent as failure:
-            sent = smtp.Sent({}, failure.refused)
-        except LocalProtocolError as error:  # 8-bit mail, say, and no 8BITMIME
-            raise Failure(1, str(error)) from error
+        with Progress(sys.stderr) as progress:
+            progress.note(f"sending {len(message)} octets")
+            sent = _deliver(session, message, options)
         if conn.state is not smtp.State.CLOSED:
             session.run(smtp.Quit())
     _tell("accepted", sent.accepted)
@@ -82,6 +79,19 @@ def _send(options: argparse.Namespace) -> int:
     if sent.complete:
         return 0
     return 9 if sent.accepted else 10
+
+
+def _deliver(
+    session: sync.Session[smtp.Client], message: bytes, options: argparse.Namespace
+) -> smtp.Sent:
+    """What became of it; that nobody gets it is told as any other outcome."""
+    script = smtp.send_message(session.conn, message, options.sender, options.to)
+    try:
+        return session.run(script)
+    except smtp.NotSent as failure:
+        return smtp.Sent({}, failure.refused)
+    except LocalProtocolError as error:  # 8-bit mail, say, and no 8BITMIME
+        raise Failure(1, str(error)) from error
 
 
 def _read(file: str) -> bytes:
