@@ -6,6 +6,7 @@ import copy
 import pickle
 
 from mailproto import Chunk, pop3
+from mailproto._values import setters
 
 
 def test_hot_values_are_compared_hashed_and_shown_like_frozen_ones() -> None:
@@ -21,3 +22,10 @@ def test_hot_values_are_compared_hashed_and_shown_like_frozen_ones() -> None:
 def test_hot_values_can_be_copied_and_stored() -> None:
     for value in (Chunk(b"a"), pop3.Listing(1, 120), pop3.UniqueId(1, "a")):
         assert copy.copy(value) == pickle.loads(pickle.dumps(value)) == value
+
+
+def test_a_value_can_be_made_without_its_checks() -> None:
+    made = object.__new__(pop3.StatData)
+    for put, value in zip(setters(pop3.StatData), (2, 320), strict=True):
+        put(made, value)
+    assert made == pop3.StatData(2, 320)

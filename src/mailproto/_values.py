@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TypeVar, dataclass_transform
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar, dataclass_transform
 
 T = TypeVar("T")
 
@@ -16,3 +17,11 @@ def hot_value(kind: type[T]) -> type[T]:
     it for all who have it: they are compared, hashed and shared like frozen ones.
     """
     return dataclass(slots=True, unsafe_hash=True)(kind)
+
+
+def setters(kind: type[Any]) -> list[Callable[[Any, Any], None]]:
+    """What sets each field of a slotted value, in their order, be it frozen or not.
+
+    One of which all has been seen to can so be made without its checks.
+    """
+    return [getattr(kind, entry.name).__set__ for entry in fields(kind)]

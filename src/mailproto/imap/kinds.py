@@ -26,6 +26,7 @@ from datetime import date, datetime
 from functools import cache, partial
 from typing import Annotated, Any, ClassVar, NamedTuple, Self, TypeVar, get_type_hints
 
+from .._values import setters
 from .dates import date_of, write_date
 from .grammar import (
     ATOM,
@@ -95,14 +96,10 @@ def _find_form(
     return form, re.compile(b"".join(row.kind._pattern() for row in form))
 
 
-def _find_setters(cls: type[Any]) -> list[Any]:
-    return [getattr(cls, field.name).__set__ for field in fields(cls)]
-
-
 # There are as many as classes.
 _form: Any = cache(_find_form)
 _uid_form: Any = cache(partial(_find_form, uid=True))
-_setters: Any = cache(_find_setters)
+_setters: Any = cache(setters)
 
 
 def unchecked(kind: type[K], *values: object) -> K:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
+from .._values import setters
 from .codes import (
     PLAIN,
     Capabilities,
@@ -54,19 +55,15 @@ _PLAIN_FORM: Final = re.compile(
 _new: Final = object.__new__
 
 
-def _setters(kind: Any) -> list[Any]:
-    """What sets the fields of a frozen value, which the expression has checked."""
-    return [getattr(kind, name).__set__ for name in kind.__match_args__]
-
-
-[_number] = _setters(Exists)
-_condition, _text, _code = _setters(Reply)
-[_code_number] = _setters(UidNext)
-_tag, _reply = _setters(TaggedReply)
-_mailbox, _delimiter, _attributes, _extended = _setters(ListData)
-_status_mailbox, _items = _setters(StatusData)
-[_known_flags] = _setters(FlagsData)
-[_names] = _setters(Capabilities)
+# The expression has checked what is set by these.
+[_number] = setters(Exists)
+_condition, _text, _code = setters(Reply)
+[_code_number] = setters(UidNext)
+_tag, _reply = setters(TaggedReply)
+_mailbox, _delimiter, _attributes, _extended = setters(ListData)
+_status_mailbox, _items = setters(StatusData)
+[_known_flags] = setters(FlagsData)
+[_names] = setters(Capabilities)
 
 _CONDITIONS: Final = {condition.value: condition for condition in Condition}
 _COUNTED: Final[dict[bytes, Any]] = {

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from .._command import Call, Completed
+from .._values import setters
 from .grammar import MAX_LINE
 from .responses import STATUS, EnhancedCode, Reply
 from .state import Limits, Progress, State
@@ -104,11 +105,7 @@ def _read_head(head: bytes) -> tuple[int, EnhancedCode | None] | None:
     return int(code), EnhancedCode.read(status) if status else None
 
 
-# Where a field of a frozen value is, so that one can be made without its checks.
-_set_code = Reply.__dict__["code"].__set__
-_set_text = Reply.__dict__["text"].__set__
-_set_enhanced = Reply.__dict__["enhanced"].__set__
-_set_written = Reply.__dict__["_written"].__set__
+_set_code, _set_text, _set_enhanced, _set_written = setters(Reply)
 
 
 def _read_lines(said: bytes) -> Reply | None:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Final
 
 from .._buffer import Match
+from .._values import setters
 from .commands import Data, Mail, Rcpt
 from .grammar import PLAIN_MAILBOX, SHORT_PATH
 from .parameters import Body, BodyType, Parameter, Size
@@ -28,13 +29,9 @@ _MAIL = re.compile(rb"MAIL FROM:%s%s%s\r\n" % (_PATH, _SIZE, _BODY)).match
 _RCPT = re.compile(rb"RCPT TO:%s\r\n" % _PATH).match
 _RCPT_OR_DATA = re.compile(rb"(?:RCPT TO:%s|DATA)\r\n" % _PATH).match
 
-# Where a field of a frozen value is, so that one can be made without its checks.
-_set_sender = Mail.__dict__["sender"].__set__
-_set_mail_parameters = Mail.__dict__["parameters"].__set__
-_set_recipient = Rcpt.__dict__["recipient"].__set__
-_set_rcpt_parameters = Rcpt.__dict__["parameters"].__set__
-_set_octets = Size.__dict__["octets"].__set__
-
+_set_sender, _set_mail_parameters = setters(Mail)
+_set_recipient, _set_rcpt_parameters = setters(Rcpt)
+[_set_octets] = setters(Size)
 
 _BODIES: Final = {kind.encode(): Body(BodyType(kind)) for kind in ("7BIT", "8BITMIME")}
 _DATA: Final = Data()
