@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import imaplib
+import re
 import signal
 import smtplib
 import socket
@@ -100,6 +101,8 @@ def test_a_port_of_ones_choice_and_a_certificate_of_ones_own(tmp_path: Path) -> 
         assert server.ports["imaps"] == port
         name, password = dict(server.told)["user"].split(", password ")
         imap(server, name, password).logout()
+        assert server.end() == (0, "", "")
+    assert certificate.exists()
 
 
 @pytest.mark.parametrize("cleartext", [True, False])
@@ -156,8 +159,10 @@ def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_an_address_that_is_not_here(capsys: pytest.CaptureFixture[str]) -> None:
     status, said = fails(capsys, "--host", "192.0.2.1")
-    assert status == 5
-    assert said.startswith("smtp cannot have port 0 of 192.0.2.1: ")
+    assert status == 1
+    assert re.match(
+        r"smtp cannot have port 0 of 192\.0\.2\.1: .*\b192\.0\.2\.1\b", said
+    )
 
 
 def test_files_that_are_none(

@@ -28,9 +28,8 @@ HEADER: Final = 65536  # octets at the start of a message, to find a subject in
 
 EPILOG: Final = """\
 exit status:
-  0  ended by SIGINT (Ctrl-C) or SIGTERM    2  usage
-  1  a port or a file cannot be had         4  no such certificate or key
-  5  no such address here
+  0  ended by SIGINT (Ctrl-C) or SIGTERM         2  usage
+  1  a port, an address or a file cannot be had  4  no such certificate or key
 
 It takes mail from everybody for everybody, and passes none on."""
 
@@ -117,7 +116,7 @@ def _serve(options: argparse.Namespace) -> int:
             stack.enter_context(_at_the_end(arrivals.close))
             stack.callback(server.stop)
             password = _add_users(server, options.user)
-            server.start()
+            _start(server)
             _say_what_there_is(server, options, password)
             for message in arrivals:
                 say(describe(message))
@@ -163,6 +162,13 @@ def _at_the_end(close: Callable[[], object]) -> Iterator[None]:
     finally:
         for end, handler in zip(ends, before, strict=True):
             signal.signal(end, handler)
+
+
+def _start(server: MailServer) -> None:
+    try:
+        server.start()
+    except OSError as error:  # no trouble of a network: status 1, whatever it is
+        raise Failure(1, error.strerror or str(error)) from error
 
 
 def _add_users(server: MailServer, users: list[tuple[str, str]]) -> str | None:

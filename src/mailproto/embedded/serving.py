@@ -143,7 +143,8 @@ class Serving:
             server = await stack.enter_async_context(service)
         except OSError as error:
             where = f"{name} cannot have port {port} of {options.host}"
-            raise OSError(error.errno, f"{where}: {error.strerror}") from error
+            why = error.strerror or error  # Python 3.13 has the text alone
+            raise OSError(error.errno, f"{where}: {why}") from error
         self.ports[name] = server.port
 
     async def _quiet(self) -> None:
