@@ -70,10 +70,12 @@ class Session(AsyncSession[Conn], asyncio.Protocol):
         self._closed = self._closed or "you closed it"
         self._transport.close()
         try:
-            async with asyncio.timeout(GRACE):  # what is written goes out, if it can
-                await self._lost.wait()
-        except TimeoutError:
-            self._transport.abort()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GRACE):  # what is written goes out
+                    await self._lost.wait()
+        finally:
+            if not self._lost.is_set():  # in time; or nobody waits for it any more
+                self._transport.abort()
 
     # -- waiting ---------------------------------------------------------------
 
