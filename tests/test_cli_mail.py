@@ -15,7 +15,7 @@ import pytest
 from mailproto.cli import main
 from mailproto.embedded import MailServer
 from mailproto.embedded.letters import LETTERS
-from tests.test_check import Scripted
+from tests.scripted import Scripted
 from tests.test_cli import read_terminal
 
 PASSWORD = "a s3cret, with a space"

@@ -27,7 +27,7 @@ from ..services import SERVICES, MailUrl, Protocol, parse_url
 from .account import add_log_in, mechanisms_for, read_password, read_trust
 from .failure import LOGINS, UPGRADES, say
 from .looking import COMMANDS, Look, Place, client, leave, look, say_why
-from .reasons import Reason, judge, words
+from .reasons import OF_THE_PASSWORD, UNDECIDED, Reason, judge, words
 from .report import Checked, LogIn, Report, as_json, as_table
 
 EPILOG: Final = """\
@@ -191,7 +191,7 @@ async def _look_and_log_in(
         if outcome is None and _has_log_in(each):
             note(f"logging in at {each.place.service.name}")
             outcome = await _log_in(each.place, who)
-            if outcome.reason is Reason.WRONG_PASSWORD:
+            if outcome.reason in OF_THE_PASSWORD:
                 refused.add(protocol)
         checked.append(Checked(each, outcome))
     return checked
@@ -217,14 +217,15 @@ async def _log_in(place: Place, who: _Who) -> LogIn:
     implicit = place.service.security is Security.IMPLICIT
     security = Security.IMPLICIT if implicit else Security.STARTTLS
     conn = client(place.service, security)
+    mechanism = ""
     try:
         async with asyncio.timeout(who.limit):
             async with await connect(conn, place.host, place.port, tls=who.trust) as it:
                 mechanism = await it.run(_script(conn, who))
                 await leave(it)
-                return LogIn(True, mechanism)
     except TimeoutError:
-        return LogIn(False, reason=Reason.TIME_OUT)
+        if not mechanism:  # or it is only slow to hang up
+            return LogIn(False, reason=Reason.TIME_OUT)
     except CommandFailed as refusal:
         if isinstance(refusal.__cause__, RemoteProtocolError):
             return LogIn(False, reason=Reason.BROKEN, said=str(refusal.__cause__))
@@ -233,6 +234,7 @@ async def _log_in(place: Place, who: _Who) -> LogIn:
         return LogIn(False, reason=Reason.NO_MECHANISM, said=str(error))
     except (OSError, RemoteProtocolError) as error:
         return LogIn(False, reason=Reason.BROKEN, said=say_why(error))
+    return LogIn(True, mechanism)
 
 
 def _reason(refusal: CommandFailed) -> Reason:
@@ -307,9 +309,8 @@ def _status(
         return 0 if read and send else 9 if read else 10
     if not any(each.look.reachable for each in checked):
         return 5
-    untried = (Reason.NO_TLS, Reason.NOT_TRUSTED, Reason.NOT_TRIED)
     reasons = [each.log_in.reason for each in checked if each.log_in is not None]
-    if any(reason not in untried for reason in reasons):
+    if any(reason not in UNDECIDED for reason in reasons):
         return 3
     served = [each.look for each in checked if each.look.mechanisms]
     if any(not found.trusted for found in served):

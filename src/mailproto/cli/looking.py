@@ -75,6 +75,7 @@ class Look:
     capabilities: tuple[str, ...] = ()  #: with TLS, if there is any
     mechanisms: tuple[str, ...] = ()  #: the same; USER/PASS, LOGIN, APOP among them
     cleartext: bool | None = None  #: whether it takes passwords without TLS
+    complete: bool = False  #: all was asked that there was to ask
 
     @property
     def trusted(self) -> bool:
@@ -110,8 +111,9 @@ async def look(place: Place, trust: ssl.SSLContext, limit: float) -> Look:
                 found.problems = (_problem(error, place.host),)
                 await _visit(found, _any_certificate())
     except TimeoutError:
-        found.reachable = found.reachable or await _listens(place)
-        found.error = f"no answer within {limit:g} seconds"
+        if not found.complete:  # or it is only slow to hang up
+            found.reachable = found.reachable or await _listens(place)
+            found.error = f"no answer within {limit:g} seconds"
     except UnicodeError:  # of IDNA
         found.error = "not the name of a host"
     except (OSError, MailError) as error:
@@ -134,6 +136,7 @@ async def _visit(found: Look, context: ssl.SSLContext) -> None:
             await session.run(inquiry.run())
         finally:
             _note_tls(found, session)
+        found.complete = True
         await leave(session)
 
 

@@ -61,6 +61,23 @@ SAYS: Final = {
     "too often is locked out",
 }
 
+#: the password is judged: to say it again would be guessing
+OF_THE_PASSWORD: Final = frozenset({
+    Reason.WRONG_PASSWORD,
+    Reason.APP_PASSWORD,
+    Reason.OAUTH,
+    Reason.EXPIRED,
+})  # fmt: skip
+#: the server has not said no to a log-in
+UNDECIDED: Final = frozenset({
+    Reason.NO_MECHANISM,
+    Reason.NO_TLS,
+    Reason.NOT_TRUSTED,
+    Reason.NOT_TRIED,
+    Reason.TIME_OUT,
+    Reason.BROKEN,
+})  # fmt: skip
+
 # RFC 5530 3; LIMIT and INUSE are of other commands there, and of LOGIN with Dovecot.
 _IMAP: Final = {
     "AUTHENTICATIONFAILED": Reason.WRONG_PASSWORD,
