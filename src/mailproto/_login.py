@@ -189,17 +189,6 @@ class Login:
         self.unsaid = None
         return coded
 
-    def first_line(self, mechanism: str, most: int) -> tuple[bytes, bytes]:
-        """AUTH, and the first response if that leaves it *most* octets or less.
-
-        Then the same as a transcript may show it.
-        """
-        line = b"AUTH " + mechanism.encode("ascii")
-        initial = self.initial(most - len(line) - len(b" \r\n"))
-        if initial is None:
-            return line + b"\r\n", line
-        return line + b" " + initial + b"\r\n", line + b" ****"
-
     def respond(self, challenge: bytes) -> bytes | None:
         """The response to *challenge*; ``None``: cancel the log-in.
 
@@ -267,6 +256,17 @@ class LoginClient(ClientConnection[Event]):
     def __init__(self, security: Security, limits: Limits) -> None:
         super().__init__(security, limits)
         self._login: Login | None = None  # the one that is going on
+
+    def _begin_login(self, command: LogIn, most: int, tag: bytes = b"") -> None:
+        """Write *command*, with its first response if *most* octets hold that, too."""
+        rounds = self._base_limits.sasl_rounds
+        self._login = Login(command.client, command.initial, rounds)
+        line = tag + command.verb + b" " + command.mechanism.encode("ascii")
+        initial = self._login.initial(most - len(line) - len(b" \r\n"))
+        if initial is None:
+            self._write(line + b"\r\n")
+        else:
+            self._write(line + b" " + initial + b"\r\n", line + b" ****")
 
     def _send_response(self, value: Response | Cancel) -> None:
         """The caller's answer; raises LocalProtocolError if none is awaited."""

@@ -259,7 +259,10 @@ class Client(HasProgress, LoginClient[Event]):
         self._learnt = None
         self._idling = self._challenged = False
         if isinstance(command, c.Authenticate):
-            self._begin_login(tag, command)
+            # RFC 4959 3: the first response goes with it, if the server lets it.
+            ready = "SASL-IR" in (self.capabilities or ())
+            most = self.limits.sasl_line if ready else 0
+            self._begin_login(command, most, tag.encode("ascii") + b" ")
             return
         if self.trace is not None:
             self.trace("C", tag.encode("ascii") + b" " + command.masked())
@@ -275,19 +278,6 @@ class Client(HasProgress, LoginClient[Event]):
             self._events.append(GoAhead(self._by_hand, text))
         elif sending.over:
             self._writing = self._sending = None
-
-    def _begin_login(self, tag: str, command: c.Authenticate) -> None:
-        """RFC 4959 3: the first response goes with it, if the server lets it."""
-        self._login = Login(command.client, command.initial, self.limits.sasl_rounds)
-        line = f"{tag} AUTHENTICATE {command.mechanism}".encode("ascii")
-        initial = None
-        if "SASL-IR" in (self.capabilities or ()):
-            room = self.limits.sasl_line - len(line) - len(b" \r\n")
-            initial = self._login.initial(room)
-        if initial is None:
-            self._write(line + b"\r\n")
-        else:
-            self._write(line + b" " + initial + b"\r\n", line + b" ****")
 
     def _send_text(self, value: Chunk | End) -> None:
         sending = self._sending

@@ -156,9 +156,7 @@ class Client(LineClient[Event]):
             self._in_flight.append(call)
             command = call.command
             if isinstance(command, c.Auth):
-                rounds = self.limits.sasl_rounds
-                self._login = Login(command.client, command.initial, rounds)
-                self._write(*self._login.first_line(command.mechanism, MAX_COMMAND))
+                self._begin_login(command, MAX_COMMAND)
             else:
                 self._write_masked(command)
 

@@ -236,10 +236,8 @@ class Client(HasProgress, ReplyReader):
         command = call.command
         match command:
             case c.Auth():
-                rounds = self.limits.sasl_rounds
-                self._login = Login(command.client, command.initial, rounds)
                 # RFC 4954 4: the first response must not make the line too long.
-                self._write(*self._login.first_line(command.mechanism, MAX_LINE))
+                self._begin_login(command, MAX_LINE)
                 return
             case c.Bdat(data=None):
                 self._body = Outgoing(self._chunk_ends, command.size, last=command.last)
