@@ -15,7 +15,7 @@ import pytest
 
 from mailproto import smtp
 from mailproto.cli import main
-from mailproto.cli.serve import describe
+from mailproto.cli.serve import Ending, describe
 from mailproto.embedded import MailServer, Origin, StoredMessage
 from mailproto.embedded.certificate import make_certificate
 from mailproto.embedded.serving import SERVED
@@ -86,6 +86,16 @@ def test_it_ends_in_order_whoever_is_there(by: int, tmp_path: Path) -> None:
         session = imap(server, "ann", "secret")
         assert session.select()[1] == [b"1"]
         session.logout()
+
+
+def test_a_signal_is_heeded_before_there_is_anything_to_end() -> None:
+    ended: list[int] = []
+    with Ending() as ending:
+        signal.raise_signal(signal.SIGTERM)
+        ending.call(lambda: ended.append(1))
+        assert ended == [1]
+        signal.raise_signal(signal.SIGINT)
+        assert ended == [1, 1]
 
 
 def test_a_port_of_ones_choice_and_a_certificate_of_ones_own(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ import secrets
 import signal
 import sqlite3
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from .. import __version__
 from .._text import printable
@@ -109,12 +109,11 @@ def _files(text: str) -> tuple[Path, Path]:
 
 def _serve(options: argparse.Namespace) -> int:
     try:
-        server = _make_server(options)
-        # From here on a signal ends all in order, whatever it comes upon.
-        arrivals = server.arrivals()
-        with ExitStack() as stack:
-            stack.enter_context(_at_the_end(arrivals.close))
+        with Ending() as ending, ExitStack() as stack:
+            server = _make_server(options)
             stack.callback(server.stop)
+            arrivals = server.arrivals()
+            ending.call(arrivals.close)
             password = _add_users(server, options.user)
             _start(server)
             _say_what_there_is(server, options, password)
@@ -152,16 +151,33 @@ def _read_tls(certificate: Path, key: Path) -> ssl.SSLContext:
     return context
 
 
-@contextmanager
-def _at_the_end(close: Callable[[], object]) -> Iterator[None]:
-    """Let SIGINT and SIGTERM do no more than call *close*."""
-    ends = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(end, lambda *_: close()) for end in ends]
-    try:
-        yield
-    finally:
-        for end, handler in zip(ends, before, strict=True):
-            signal.signal(end, handler)
+class Ending:
+    """SIGINT and SIGTERM do no more than call what is to be called, while it lasts."""
+
+    def __init__(self) -> None:
+        self._come = False
+        self._close: Callable[[], object] | None = None
+        self._before: dict[signal.Signals, Any] = {}
+
+    def call(self, close: Callable[[], object]) -> None:
+        """Call *close* at a signal, or now if one has come already."""
+        self._close = close
+        if self._come:
+            close()
+
+    def _end(self, *_: object) -> None:
+        self._come = True
+        if self._close is not None:
+            self._close()
+
+    def __enter__(self) -> Self:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            self._before[each] = signal.signal(each, self._end)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for each, handler in self._before.items():
+            signal.signal(each, handler)
 
 
 def _start(server: MailServer) -> None:
