@@ -65,6 +65,12 @@ class Session(AsyncSession[Conn], asyncio.Protocol):
         """Octets that the system has not yet taken, since the peer does not read."""
         return self._transport.get_write_buffer_size()
 
+    async def write(self, data: bytes) -> None:
+        """Write octets of which the connection knows nothing: to err on purpose."""
+        if data and not self._transport.is_closing():
+            self._transport.write(data)
+        await self._writable.wait()
+
     async def close(self) -> None:
         """Close at once.  What the protocol says at the end, a QUIT, you ``run``."""
         self._closed = self._closed or "you closed it"

@@ -11,8 +11,10 @@ import base64
 import hashlib
 import ipaddress
 import secrets
+import ssl
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 # SEC 2 2.4.2: the curve secp256r1.
@@ -185,3 +187,63 @@ def _sign(private: int, data: bytes) -> bytes:
         s = pow(nonce, -1, _N) * (digest + r * private) % _N
         if r and s:
             return _sequence(_integer(r), _integer(s))
+
+
+class Certificates:
+    """The contexts of one server: *given* to it, or with certificates of its own.
+
+    Those are in *directory*, and what clients are to trust in ``file``.
+    """
+
+    def __init__(
+        self, given: ssl.SSLContext | None, directory: Path, names: Sequence[str]
+    ) -> None:
+        self._given = given
+        self._directory = directory
+        self._names = names
+        self._expired: ssl.SSLContext | None = None
+        self.file: Path | None = None
+        if given is None:
+            self._write("certificate", *make_certificate(names))
+            self.file = directory / "certificate.pem"
+
+    @property
+    def ours(self) -> bool:
+        return self._given is None
+
+    def context(self) -> ssl.SSLContext:
+        """Another one at each call, unless it was given."""
+        return self._given or self._load("certificate")
+
+    def prepare(self) -> None:
+        """Let there be one that has expired; but for that, a client can trust it.
+
+        Raises ValueError if the certificate is not ours.
+        """
+        if self.file is None:
+            raise ValueError("the certificate is yours: an expired one is not at hand")
+        if self._expired is None:
+            made = make_certificate(self._names, starts=-31.0, ends=-1.0)
+            self._write("expired", *made)
+            self._expired = self._load("expired")
+            with self.file.open("a") as trusted:
+                trusted.write(made[0])
+
+    def expired(self) -> ssl.SSLContext:
+        assert self._expired is not None
+        return self._expired
+
+    def _write(self, name: str, certificate: str, key: str) -> None:
+        (self._directory / f"{name}.pem").write_text(certificate)
+        key_file = self._directory / f"{name}-key.pem"
+        key_file.touch(mode=0o600)
+        key_file.write_text(key)
+
+    def _load(self, name: str) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        directory = self._directory
+        context.load_cert_chain(
+            directory / f"{name}.pem", directory / f"{name}-key.pem"
+        )
+        return context

@@ -28,8 +28,9 @@ from typing import Final, Self
 from ..services import SERVICES, MailUrl
 from ..smtp import Mail, Mailbox, Rcpt
 from .arrivals import Arrivals
-from .certificate import make_certificate
+from .certificate import Certificates
 from .conversations import Conversation
+from .faults import Fault, Faults
 from .folders import Folders, Refused, normal
 from .messages import FiledMessage, StoredMessage
 from .serving import Options, Serving
@@ -52,7 +53,7 @@ class MailServer:
     passwords in without TLS, *apop* offers APOP.  *ports* gives a service a port of
     your choice; the others get free ones.  Without *tls* a certificate for localhost
     is made, and ``client_context`` trusts it.  *login_timeout* and *idle_timeout* are
-    seconds: to the log-in in all, and then between two commands.
+    seconds: to the log-in in all, and then between two commands.  *faults* go wrong.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class MailServer:
         catch_all: str | None = None,
         login_timeout: float = LOGIN_TIMEOUT,
         idle_timeout: float = IDLE_TIMEOUT,
+        faults: Iterable[Fault] = (),
     ) -> None:
         self.host: Final = host
         #: the ports, by the names of the services; none before the start
@@ -90,23 +92,14 @@ class MailServer:
         self._release = weakref.finalize(
             self, _release, self._owner, directory, self._store
         )
-        self._tls = tls or self._make_context(Path(directory))
-        self._serving = Serving(self._store, self._options, self._tls)
+        names = dict.fromkeys(("localhost", "127.0.0.1", "::1", self.host))
+        certificates = Certificates(tls, Path(directory), [*names])
+        self.ca_file = certificates.file
+        #: what is to go wrong, and what of that has not: ``faults.left``
+        self.faults: Final = Faults(faults, certificates.prepare)
+        self._serving = Serving(self._store, self._options, certificates, self.faults)
         self._used = False
         self._thread: threading.Thread | None = None
-
-    def _make_context(self, directory: Path) -> ssl.SSLContext:
-        names = dict.fromkeys(("localhost", "127.0.0.1", "::1", self.host))
-        certificate, key = make_certificate([*names])
-        self.ca_file = directory / "certificate.pem"
-        self.ca_file.write_text(certificate)
-        key_file = directory / "key.pem"
-        key_file.touch(mode=0o600)
-        key_file.write_text(key)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(self.ca_file, key_file)
-        return context
 
     def client_context(self) -> ssl.SSLContext:
         """A context that verifies certificates, and trusts this server's."""

@@ -17,10 +17,13 @@ from .._command import Chunk, Closed
 from .._connection import Security
 from ..services import SERVICES, Protocol
 from ..smtp import LMTP
+from .certificate import Certificates
 from .conversations import Conversations
+from .faults import GREETING, HANDSHAKE, Faults, Names
 from .imap import OFFERED, Imap
 from .login import mechanisms
 from .messages import Origin
+from .misbehaving import misbehave
 from .pop3 import Pop3
 from .smtp import Smtp
 from .store import Store
@@ -84,10 +87,13 @@ class Guest:
 class Serving:
     """The services; ``run`` returns soon after ``stop`` was called, in any thread."""
 
-    def __init__(self, store: Store, options: Options, tls: ssl.SSLContext) -> None:
+    def __init__(
+        self, store: Store, options: Options, certificates: Certificates, faults: Faults
+    ) -> None:
         self._store = store
         self._options = options
-        self._tls = tls
+        self._certificates = certificates
+        self._faults = faults
         self._loop: asyncio.AbstractEventLoop
         self._over: asyncio.Event
         self._guests: set[Guest] = set()
@@ -136,7 +142,7 @@ class Serving:
             partial(self._serve, name),
             host=options.host,
             port=port,
-            tls=self._tls,
+            tls=self._context(name),
             grace=0.0,  # _quiet has waited for all
         )
         try:
@@ -146,6 +152,18 @@ class Serving:
             why = error.strerror or error  # Python 3.13 has the text alone
             raise OSError(error.errno, f"{where}: {why}") from error
         self.ports[name] = server.port
+
+    def _context(self, name: str) -> ssl.SSLContext:
+        """One for each service, if that may show another certificate."""
+        context = self._certificates.context()
+
+        def choose(tls: ssl.SSLObject, *_: object) -> None:
+            if self._faults.take(name, HANDSHAKE) is not None:
+                tls.context = self._certificates.expired()
+
+        if self._certificates.ours:
+            context.sni_callback = choose
+        return context
 
     async def _quiet(self) -> None:
         """Wait until nobody is owed an answer; who says more now hears no more."""
@@ -201,7 +219,7 @@ class Serving:
         guest = Guest(session)
         self._guests.add(guest)
         try:
-            await self._converse(guest, talk)
+            await self._converse(name, guest, talk)
         except asyncio.CancelledError:  # at the end; who listens is told
             if talk.farewell is not None:
                 with suppress(Exception):
@@ -213,31 +231,60 @@ class Serving:
             self.conversations.end(session.conn)
             talk.close()
 
-    async def _converse(self, guest: Guest, talk: Talk) -> None:
+    async def _converse(self, name: str, guest: Guest, talk: Talk) -> None:
         session = guest.session
-        conn, clock = session.conn, self._loop.time
-        patient = self._options.idle_timeout
-        conn.send(talk.greeting())
+        clock, patient = self._loop.time, self._options.idle_timeout
+        names = Names()
+
+        async def greet() -> None:
+            session.conn.send(talk.greeting())
+
+        fault = self._faults.take(name, GREETING)
+        if fault is None:
+            await greet()
+        elif await misbehave(session, fault, None, None, greet):
+            return
         async with asyncio.timeout(self._options.login_timeout) as patience:
+
+            def patiently() -> None:
+                patience.reschedule(clock() + patient)
+
             while True:
                 guest.waiting = True
                 event = await self._next(session, talk)
                 guest.waiting = False
                 if isinstance(event, Closed):
                     return
-                waiting = 0
-                answer = talk.handle(event)
-                aside = self._aside if talk.stores(event) else None
-                while (value := await self._after(answer, aside)) is not _OVER:
-                    aside = None  # what is to be stored is so before a word is said
-                    conn.send(value)
-                    waiting += _weight(value)
-                    if waiting >= FLUSHED:
-                        await session.flush()
-                        patience.reschedule(clock() + patient)
-                        waiting = 0
+                called = names.of(event)
+                fault = self._faults.take(name, called) if called else None
+                if fault is None:
+                    await self._answer(session, talk, event, patiently)
+                else:
+                    answer = partial(self._answer, session, talk, event, None)
+                    if await misbehave(session, fault, event, names.last, answer):
+                        return
                 if talk.admitted:
-                    patience.reschedule(clock() + patient)
+                    patiently()
+
+    async def _answer(
+        self,
+        session: aio.Session[Any],
+        talk: Talk,
+        event: Any,
+        flushed: Callable[[], None] | None,
+    ) -> None:
+        """Send what answers *event*; without *flushed*, write nothing of it."""
+        waiting = 0
+        answer = talk.handle(event)
+        aside = self._aside if talk.stores(event) else None
+        while (value := await self._after(answer, aside)) is not _OVER:
+            aside = None  # what is to be stored is so before a word is said
+            session.conn.send(value)
+            waiting += _weight(value)
+            if waiting >= FLUSHED and flushed is not None:
+                await session.flush()
+                flushed()
+                waiting = 0
 
     async def _next(self, session: aio.Session[Any], talk: Talk) -> Any:
         """The next event; to a client that listens, news are told meanwhile."""
