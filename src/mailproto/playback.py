@@ -194,6 +194,18 @@ class _Player:
                     said = None if got is None else write_line(got)
                     raise Deviates(line.number, write_line(line.data), said)
 
+    def play_to_one(self, listener: socket.socket, met: list[_Wire]) -> None:
+        """All of it to who comes, who is *met* then; and nothing more may be said."""
+        sock, _ = listener.accept()
+        sock.settimeout(listener.gettimeout())
+        with closing(_Wire(sock)) as wire:
+            met.append(wire)
+            self.play(wire)
+            more = wire.take_line()
+        if more is not None:
+            end = self._lines[-1].number + 1 if self._lines else 1
+            raise Deviates(end, "nothing more", write_line(more))
+
     def _said(self, line: _Line) -> bytes:
         if self._ours == "S":
             # A challenge is empty: what it was, nobody can tell.
@@ -267,18 +279,10 @@ def played(
     player = _Player(lines, "S", tls)
     failures: list[BaseException] = []
     met: list[_Wire] = []
-    last = lines[-1].number if lines else 0
 
     def serve() -> None:
         try:
-            sock, _ = listener.accept()
-            sock.settimeout(timeout)
-            with closing(_Wire(sock)) as wire:
-                met.append(wire)
-                player.play(wire)
-                more = wire.take_line()
-                if more is not None:
-                    raise Deviates(last + 1, "nothing more", write_line(more))
+            player.play_to_one(listener, met)
         except BaseException as error:
             failures.append(error)
 
@@ -290,11 +294,8 @@ def played(
             yield Played(*listener.getsockname())
         finally:
             if not met and not failures:  # a client that comes now says nothing
-                with (
-                    suppress(OSError),
-                    socket.create_connection(listener.getsockname(), timeout),
-                ):
-                    pass
+                with suppress(OSError):
+                    socket.create_connection(listener.getsockname(), timeout).close()
             for wire in met:
                 wire.hear_no_more()
             thread.join()

@@ -28,7 +28,7 @@ async def misbehave(
     *answer* sends what the server has to say, and writes nothing.  ``True``: that was
     the end of the connection.
     """
-    conn = session.conn
+    conn, protocol = session.conn, SERVICES[fault.service].protocol
     await session.flush()
     if fault.delay:
         await asyncio.sleep(fault.delay)
@@ -40,7 +40,6 @@ async def misbehave(
     if fault.reply is None:
         await answer()
     else:
-        protocol = SERVICES[fault.service].protocol
         value = read_reply(protocol, fault.command, fault.reply)
         over = over or _is_last_word(value)
         if fault.command == GREETING:
@@ -52,7 +51,7 @@ async def misbehave(
             _refuse(conn, value, event, last)
     said = _take(conn)
     if instead is not None:
-        said = _replaced(SERVICES[fault.service].protocol, said, instead)
+        said = _replaced(protocol, said, instead)
     await _say(session, fault, said)
     if over:
         _close(conn)
