@@ -107,6 +107,21 @@ class Connection(ABC, Generic[Sent, Event]):
     #: who we are in a transcript
     side: ClassVar[Literal["C", "S"]]
 
+    # For the sake of the subclasses: of objects with more than 30 attributes besides,
+    # CPython does not know the places, and looks each of them up.
+    __slots__ = (
+        "_await_tls",
+        "_base_limits",
+        "_failure",
+        "_in",
+        "_out",
+        "_wants_tls",
+        "security",
+        "tap",
+        "tls",
+        "trace",
+    )
+
     def __init__(self, security: Security, limits: Limits) -> None:
         self.security: Final = security
         self.tls = False  #: whether what comes and goes now is encrypted
