@@ -280,3 +280,12 @@ def test_a_tap_hears_both_sides_and_the_handshake() -> None:
     expected = "S: +OK\nC: STLS\nS: +OK\nTLS\n"
     assert text_of(heard["S"]) == expected
     assert text_of(heard["C"]) == expected + "# S closes the connection\n"
+
+
+@pytest.mark.parametrize(("name", "ok"), [("smtp", "250 OK"), ("pop3", "+OK")])
+def test_an_answer_that_was_late_takes_no_mask_away(name: str, ok: str) -> None:
+    """It may be mistaken for the end of the log-in; a challenge owes a response."""
+    challenge = {"smtp": "334 ", "pop3": "+ "}[name]
+    text = f"C: AUTH LOGIN\nS: {ok}\nS: {ok}\nS: {challenge}VXNlcg==\nC: c2VjcmV0\n"
+    shown = text_of(record(name, text, whole))
+    assert shown.endswith(f"S: {challenge}****\nC: ****\n")
