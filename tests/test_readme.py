@@ -43,6 +43,7 @@ class World:
         for text in (b"one", b"two and more"):
             self.server.deliver(b"Subject: x\r\n\r\n" + text + b"\r\n", to="ann")
         self.names: dict[str, Any] = {
+            "server": self.server,
             "tls": self.server.client_context(),
             "store": lambda message: self.stored.append(bytes(message)),
             "security": Security.CLEARTEXT,
@@ -67,7 +68,13 @@ def test_there_are_examples() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_examples(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_examples(
+    page: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
     with ExitStack() as stack:
         world = World(stack)
         for code in blocks(page):

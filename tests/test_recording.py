@@ -219,6 +219,8 @@ def test_what_breaks_off_is_told() -> None:
         "# C closes the connection",
         "",
     ]
+    recording.heard("C", b"")  # by its adapter, who closes what is closed
+    assert text_of(recording).count("closes") == 1
     for begun in ("S: * 1 FETCH (BODY[] {20}\nS: hello\n",):
         recording = record("imap", begun, whole)
         recording.heard("S", b"")

@@ -110,6 +110,7 @@ class Recording:
         self._dropped = 0  # octets between them
         self._client = _Stream("C")
         self._server = _Stream("S")
+        self._closed = ""  # the sides that have
         self._login: bytes | None = None  # one goes on; in IMAP, its tag
         self._owed = False  # what the client says next answers a challenge
         # POP3: what the answers that are to come will answer; the greeting, nothing.
@@ -140,7 +141,8 @@ class Recording:
                 self._keep(Piece("TLS", b""))
             elif data:
                 self._feed(self._client if side == "C" else self._server, data)
-            else:
+            elif side not in self._closed:
+                self._closed += side
                 self._break_off()
                 self._keep(Piece("#", side.encode() + b" closes the connection"))
 
