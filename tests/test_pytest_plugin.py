@@ -74,6 +74,27 @@ def test_every_test_has_a_server_of_its_own(started: pytest.Pytester) -> None:
     started.runpytest_subprocess().assert_outcomes(passed=5)
 
 
+def test_the_server_of_a_test_that_is_over_is_let_go_of(
+    started: pytest.Pytester,
+) -> None:
+    started.makepyfile(
+        """
+        import gc
+        import weakref
+
+        used = []
+
+        def test_it(mail_server):
+            used.append(weakref.ref(mail_server))
+
+        def test_later():
+            gc.collect()
+            assert used[0]() is None
+        """
+    )
+    started.runpytest_subprocess().assert_outcomes(passed=2)
+
+
 def test_a_mark_gives_options(started: pytest.Pytester) -> None:
     started.makepyfile(
         """
@@ -157,6 +178,38 @@ def test_of_the_sessions_server_only_what_is_new_is_shown(
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["*mail server: smtp*", "C: noop*"])
     result.stdout.no_fnmatch_line("C: STARTTLS*")
+
+
+def test_a_fixture_of_the_session_may_ask_for_the_sessions_server(
+    started: pytest.Pytester,
+) -> None:
+    started.makepyfile(
+        """
+        import smtplib
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def application(session_mail_server):
+            return session_mail_server.ports["smtp"]
+
+        def test_it(application):
+            with smtplib.SMTP("localhost", application) as smtp:
+                smtp.noop()
+            raise AssertionError
+        """
+    )
+    result = started.runpytest_subprocess()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*mail server: smtp*", "C: noop"])
+
+
+def test_who_does_not_share_it_is_not_told(started: pytest.Pytester) -> None:
+    started.makepyfile(
+        FAILING + "\n    def test_other():\n        raise AssertionError\n"
+    )
+    result = started.runpytest_subprocess("-k", "test_session or other")
+    result.assert_outcomes(passed=1, failed=2)
+    assert result.stdout.str().count("mail server: ") == 1
 
 
 def test_every_process_of_xdist_has_its_own(started: pytest.Pytester) -> None:

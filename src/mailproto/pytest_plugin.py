@@ -13,7 +13,6 @@ asks for it.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -22,15 +21,9 @@ if TYPE_CHECKING:  # what a test that needs no mail server shall not pay for
     from .embedded import Conversation, MailServer
 
 
-@dataclass(frozen=True, slots=True)
-class Used:
-    """A server that a test uses, and what had been said there before."""
-
-    server: MailServer
-    before: tuple[list[str], ...] = ()
-
-
-USED: Final = pytest.StashKey[list[Used]]()
+OWN: Final = pytest.StashKey["MailServer"]()  # of a test
+SHARED: Final = pytest.StashKey["MailServer"]()  # of the session
+BEFORE: Final = pytest.StashKey[list[list[str]]]()  # said to the latter before a test
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -57,26 +50,30 @@ def mail_server(request: pytest.FixtureRequest) -> Iterator[MailServer]:
             raise pytest.UsageError("mail_server takes options by name only")
         options |= mark.kwargs
     with MailServer(**options) as server:  # type: ignore[arg-type]  # from a mark
-        _used_by(request.node).append(Used(server))
+        request.node.stash[OWN] = server
         yield server
 
 
 @pytest.fixture(scope="session")
-def _server_of_all() -> Iterator[MailServer]:
+def session_mail_server(request: pytest.FixtureRequest) -> Iterator[MailServer]:
+    """One mail server for all tests that ask for it; what is in it stays in it."""
     from .embedded import MailServer
 
     with MailServer() as server:
+        request.config.stash[SHARED] = server
         yield server
 
 
-@pytest.fixture
-def session_mail_server(
-    request: pytest.FixtureRequest, _server_of_all: MailServer
-) -> MailServer:
-    """One mail server for all tests that ask for it; what is in it stays in it."""
-    before = tuple(_spoken(each) for each in _server_of_all.conversations())
-    _used_by(request.node).append(Used(_server_of_all, before))
-    return _server_of_all
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """See what others had said before the test begins."""
+    if _shares(item) and SHARED in item.config.stash:
+        spoken = map(_spoken, item.config.stash[SHARED].conversations())
+        item.stash[BEFORE] = list(spoken)
+
+
+def _shares(item: pytest.Item) -> bool:
+    return "session_mail_server" in getattr(item, "fixturenames", ())
 
 
 def _spoken(conversation: Conversation) -> list[str]:
@@ -85,8 +82,15 @@ def _spoken(conversation: Conversation) -> list[str]:
     return [str(conversation.peer), *lines]
 
 
-def _used_by(item: pytest.Item) -> list[Used]:
-    return item.stash.setdefault(USED, [])
+def _said(item: pytest.Item) -> Iterator[Conversation]:
+    """The conversations of a test."""
+    if OWN in item.stash:
+        yield from item.stash[OWN].conversations()
+    if _shares(item) and SHARED in item.config.stash:
+        before = item.stash.get(BEFORE, [])
+        for conversation in item.config.stash[SHARED].conversations():
+            if _spoken(conversation) not in before:
+                yield conversation
 
 
 @pytest.hookimpl(wrapper=True)
@@ -96,9 +100,9 @@ def pytest_runtest_makereport(
     """To the report of what failed, add what was said meanwhile."""
     report = yield
     if report.failed:
-        for used in item.stash.get(USED, ()):
-            for conversation in used.server.conversations():
-                if _spoken(conversation) not in used.before:
-                    title = f"mail server: {conversation.service}"
-                    report.sections.append((title, str(conversation)))
+        for conversation in _said(item):
+            title = f"mail server: {conversation.service}"
+            report.sections.append((title, str(conversation)))
+    if report.when == "teardown" and OWN in item.stash:
+        del item.stash[OWN]  # the session keeps its items to the end
     return report
