@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import imaplib
 import poplib
 import smtplib
 import socket
 import time
+from typing import Any
 
+from mailproto import imap
 from mailproto.embedded import MailServer
 from mailproto.embedded import conversations as module
 from mailproto.testing import read_transcript
@@ -82,6 +85,19 @@ def test_who_never_comes_to_words_has_one_too() -> None:
             sock.sendall(b"a LOGIN ann secret\r\n")
             while sock.recv(100):
                 pass
-        (only,) = server.conversations()
-        assert (only.service, only.peer, only.lines[0]) == ("imaps", None, "TLS")
-        assert str(only).startswith("# imaps\nTLS\n")
+    gc.collect()
+    (only,) = server.conversations()
+    assert (only.service, only.peer, only.over) == ("imaps", None, True)
+    assert str(only).startswith("# imaps\nTLS\n")
+
+
+def test_who_never_came_to_words_is_forgotten_as_well() -> None:
+    conversations = module.Conversations()
+    conn: Any = imap.Server()
+    conversations.begin("imaps", conn)
+    conversations.forget()
+    assert [each.over for each in conversations.all()] == [False]
+    del conn
+    gc.collect()
+    conversations.forget()
+    assert conversations.all() == []

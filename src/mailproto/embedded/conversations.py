@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from .._connection import Connection
 from .._recording import KEPT, Piece, Recording, transcript_lines
@@ -49,13 +49,19 @@ class Conversation:
 
 
 class _Entry:
-    __slots__ = ("over", "peer", "recording", "service")
+    __slots__ = ("_conn", "ended", "peer", "recording", "service")
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, conn: Connection[object, object]) -> None:
         self.service = service
         self.peer: tuple[str, int] | None = None
         self.recording = Recording(SERVICES[service].protocol, kept=KEPT)
-        self.over = False
+        self.ended = False
+        self._conn = ref(conn)
+
+    @property
+    def over(self) -> bool:
+        """Of who failed in the handshake nobody tells that it has ended."""
+        return self.ended or self._conn() is None
 
 
 class Conversations:
@@ -69,7 +75,7 @@ class Conversations:
 
     def begin(self, service: str, conn: Connection[object, object]) -> None:
         """Listen to what *conn* says and hears from now on."""
-        entry = self._entry_of[conn] = _Entry(service)
+        entry = self._entry_of[conn] = _Entry(service, conn)
         conn.tap = entry.recording.heard
         with self._lock:
             self._entries.append(entry)
@@ -79,8 +85,7 @@ class Conversations:
 
     def end(self, conn: Connection[object, object]) -> None:
         """Nothing more is said, whoever closes the connection."""
-        entry = self._entry_of[conn]
-        entry.over = True
+        self._entry_of[conn].ended = True
 
     def forget(self) -> None:
         """Keep those only that still go on."""
