@@ -162,7 +162,7 @@ def test_who_fails_shows_what_was_said(started: pytest.Pytester) -> None:
             "C: AUTH CRAM-MD5",
             "S: 334 [*][*][*][*]",
             "C: [*][*][*][*]",
-            "C: mail FROM:<ann@example.org>*",
+            "C: mail ????:<ann@example.org>*",
             "C: Hello.",
             "S: 250 *",
             "C: QUIT",

@@ -92,7 +92,7 @@ def test_who_never_comes_to_words_has_one_too() -> None:
 
 
 def test_who_never_came_to_words_is_forgotten_as_well() -> None:
-    conversations = module.Conversations()
+    conversations = module.Conversations(recorded=True)
     conn: Any = imap.Server()
     conversations.begin("imaps", conn)
     conversations.forget()
@@ -101,3 +101,10 @@ def test_who_never_came_to_words_is_forgotten_as_well() -> None:
     gc.collect()
     conversations.forget()
     assert conversations.all() == []
+
+
+def test_a_server_may_remember_nothing() -> None:
+    with MailServer(recorded=False) as server:
+        with smtplib.SMTP(server.host, server.ports["smtp"]) as client:
+            client.noop()
+        assert server.conversations() == []

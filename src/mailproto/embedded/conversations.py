@@ -67,7 +67,8 @@ class _Entry:
 class Conversations:
     """Those of one server, in the order in which they were opened."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, recorded: bool) -> None:
+        self._recorded = recorded
         self._lock = Lock()
         self._entries: deque[_Entry] = deque(maxlen=REMEMBERED)
         self._entry_of: WeakKeyDictionary[Connection[object, object], _Entry]
@@ -76,6 +77,8 @@ class Conversations:
     def begin(self, service: str, conn: Connection[object, object]) -> None:
         """Listen to what *conn* says and hears from now on."""
         entry = self._entry_of[conn] = _Entry(service, conn)
+        if not self._recorded:
+            return
         conn.tap = entry.recording.heard
         with self._lock:
             self._entries.append(entry)

@@ -62,6 +62,7 @@ class Options:
     strangers: bool
     login_timeout: float
     idle_timeout: float
+    recorded: bool
 
     def __post_init__(self) -> None:
         unknown = set(self.ports) - set(SERVED)
@@ -103,7 +104,7 @@ class Serving:
         self._aside: ThreadPoolExecutor | None = None
         if store.on_disk:
             self._aside = ThreadPoolExecutor(WRITERS, "mailproto-store")
-        self.conversations: Final = Conversations()
+        self.conversations: Final = Conversations(recorded=options.recorded)
         #: the ports, by the names of the services
         self.ports: dict[str, int] = {}
 
