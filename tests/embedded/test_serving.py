@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
 import socket
 import subprocess
@@ -16,6 +18,7 @@ from statistics import median
 import pytest
 
 from mailproto.embedded import MailServer
+from mailproto.embedded.serving import _unless
 from tests.test_adapters import read_line
 
 # Measured on two shared cores: a start 0.017, a stop 0.001, and one with TLS clients
@@ -234,3 +237,27 @@ def test_nothing_is_left_and_nothing_is_taken_from_another(
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_ends_badly_while_nobody_waits_is_no_complaint() -> None:
+    complaints: list[object] = []
+
+    async def ends_badly() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            raise ValueError("it ends badly")
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: complaints.append(context))
+        waiting = asyncio.create_task(_unless(asyncio.Event(), ends_badly()))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(main())
+    gc.collect()
+    assert complaints == []

@@ -338,7 +338,8 @@ async def _unless(woken: asyncio.Event, coming: Coroutine[Any, Any, Any]) -> Any
         changed.cancel()
         if not event.done():
             event.cancel()
-        await asyncio.wait({event, changed})
+        # Their errors are had, too: of one that is not, asyncio complains.
+        await asyncio.gather(event, changed, return_exceptions=True)
     return None if event.cancelled() else event.result()
 
 
