@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -171,3 +172,23 @@ def test_a_file_of_another_version_is_an_error(tmp_path: Path) -> None:
     Database(tmp_path / "numbers.db", SCHEMA, 1).close()
     with pytest.raises(ValueError, match="version 1, not 2"):
         Database(tmp_path / "numbers.db", SCHEMA, 2)
+
+
+def test_a_file_with_the_tables_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE users (x)")
+    with pytest.raises(ValueError, match="something else"):
+        Database(path, "CREATE TABLE t (x);", 1)
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("SELECT name FROM sqlite_master").fetchall() == [
+            ("users",)
+        ]
+
+
+@pytest.mark.parametrize("use", [Database.reading, Database.transaction])
+def test_who_comes_when_it_is_closed_is_told(use: Any) -> None:
+    database = Database(None, "CREATE TABLE t (x);", 1)
+    database.close()
+    with pytest.raises(sqlite3.ProgrammingError, match="stopped"), use(database):
+        pass

@@ -12,6 +12,7 @@ import sqlite3
 import ssl
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 import pytest
 
 from mailproto import CommandFailed, pop3, sync
-from mailproto.embedded import MailServer, Origin
+from mailproto.embedded import MailServer, Origin, StoredMessage
 from mailproto.embedded.certificate import make_certificate
 from mailproto.embedded.letters import LETTERS
 from mailproto.services import SERVICES, parse_url
@@ -423,3 +424,48 @@ def test_a_certificate_may_have_expired_or_be_early(tmp_path: Path) -> None:
         shake_hands(tmp_path, "localhost", starts=-10, ends=-1)
     with pytest.raises(ssl.SSLCertVerificationError, match="not yet valid"):
         shake_hands(tmp_path, "localhost", starts=1, ends=10)
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_port_that_is_none_is_an_error_at_once(port: int) -> None:
+    with pytest.raises(ValueError, match=f"imap cannot have port {port}"):
+        MailServer(ports={"imap": port})
+
+
+def test_a_start_that_is_cancelled_leaves_no_server() -> None:
+    async def use() -> None:
+        async with MailServer():
+            raise AssertionError  # it is cancelled before
+
+    async def cancel() -> None:
+        using = asyncio.create_task(use())
+        await asyncio.sleep(0)  # it has begun to start
+        using.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await using
+
+    asyncio.run(cancel())
+    assert "mailproto" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_who_waits_when_it_stops_waits_no_longer() -> None:
+    server = MailServer()
+    server.start()
+    asked = threading.Event()
+
+    def never(message: StoredMessage) -> bool:
+        asked.set()
+        return False
+
+    server.add_user("ann", "secret")
+    server.deliver(b"x", to="ann")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(server.wait_for, 1, 600, where=never)
+        assert asked.wait(20)
+        server.stop()
+        with pytest.raises(
+            sqlite3.ProgrammingError, match="the mail server is stopped"
+        ):
+            waiting.result(20)
+    with pytest.raises(sqlite3.ProgrammingError, match="the mail server is stopped"):
+        _ = server.messages

@@ -31,7 +31,8 @@ class Batch:
 class Database:
     """See above.  *schema* makes the tables of that *version*, if there are none.
 
-    Raises ValueError for a file with another version of them, and what SQLite raises.
+    Raises ValueError for a file with another version of them, or with others, and what
+    SQLite raises: ProgrammingError, with what to make of it, once it is closed.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Database:
         self.watchers: set[Callable[[], object]] = set()
         self._path = path
         self._changed = threading.Condition()
+        self._closed = False
         self._writing = threading.RLock()
         self._coming = 0  # threads that wait for it, to write
         self._counting = threading.Lock()
@@ -68,19 +70,30 @@ class Database:
         (found,) = self._db.execute("PRAGMA user_version").fetchone()
         if found not in (0, version):
             raise ValueError(f"the file has tables of version {found}, not {version}")
+        if found == 0 and self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
+            raise ValueError("the file has the tables of something else")
         if found == 0:  # in one go: each step by itself would wait for the disk
             made = f"PRAGMA user_version = {version}"
             self._db.executescript(f"BEGIN IMMEDIATE; {schema}; {made}; COMMIT")
 
     def close(self) -> None:
         with self._reading, self._writing:
+            self._closed = True
             self._reader.close()
             self._db.close()
+        with self._changed:  # who waits for something waits in vain
+            self._changed.notify_all()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            what = "the mail server is stopped, and its store is closed"
+            raise sqlite3.ProgrammingError(what)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """The database as it is now, for one who looks at it, whatever others write."""
         with self._reading:
+            self._check_open()
             if not self.on_disk or self._reader.in_transaction:
                 yield self._reader
                 return
@@ -112,6 +125,7 @@ class Database:
         Whatever SQLite raises may come at the end, too.  One does not begin another.
         """
         with self._turn():
+            self._check_open()
             batch, first = self._begin()
             try:
                 yield self._db

@@ -302,7 +302,13 @@ class MailServer:
         self.stop()
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self.start)
+        starting = asyncio.ensure_future(asyncio.to_thread(self.start))
+        try:
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:  # a thread goes on: nobody else would stop it
+            await asyncio.wait({starting})
+            await asyncio.to_thread(self.stop)
+            raise
         return self
 
     async def __aexit__(self, *error: object) -> None:

@@ -68,6 +68,9 @@ class Options:
         unknown = set(self.ports) - set(SERVED)
         if unknown:
             raise ValueError(f"no service here: {', '.join(sorted(unknown))}")
+        for name, port in self.ports.items():
+            if not 0 <= port < 65536:
+                raise ValueError(f"{name} cannot have port {port}: 0 to 65535")
 
 
 class Guest:
