@@ -171,7 +171,7 @@ def test_the_tree_of_mailboxes(session: Session) -> None:
     session.say(imap.Unsubscribe("later"))
     assert len(session.say(imap.Lsub())) == 1
     assert session.refused(imap.Create("later")).code is None
-    assert session.refused(imap.Delete("nothing")).code == imap.Code("TRYCREATE")
+    assert session.refused(imap.Delete("nothing")).code == imap.Code("NONEXISTENT")
 
 
 def test_status_and_select(session: Session) -> None:

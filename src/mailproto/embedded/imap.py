@@ -130,11 +130,16 @@ class Imap(Talk):
                     said = isinstance(answer, Generator)
                     reply = (yield from answer) if said else answer
         except Refused as refused:
-            code = imap.Code("TRYCREATE") if refused.missing else None
+            code = self._missing() if refused.missing else None
             reply = no(str(refused), code)
         if reply is not None:
             yield from self._look()
             yield self._event.answer(reply)
+
+    def _missing(self) -> imap.Code:
+        """RFC 3501 6.3.11, 6.4.7: where it helps to create it first; else RFC 5530."""
+        helps = isinstance(self._event.command, imap.Append | imap.Copy | imap.Move)
+        return imap.Code("TRYCREATE" if helps else "NONEXISTENT")
 
     def news(self) -> Iterator[Said]:
         """What is to be told to a client that listens."""
