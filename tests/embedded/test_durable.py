@@ -256,7 +256,11 @@ def victims(path: Path) -> Iterator[Callable[[World], int]]:
     """Each call begins another life, and gives its process."""
     command = [sys.executable, "-m", "tests.embedded.victim", str(path)]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+    # Who is killed leaves a directory for its certificate.
+    env = {**os.environ, "TMPDIR": str(path.parent)}
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, text=True, env=env
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         told = process.stdout
