@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import resource
 import ssl
 import statistics
@@ -24,6 +23,7 @@ from mailproto import Security, imap, pop3, smtp
 from mailproto.asyncio import connect
 from mailproto.embedded import MailServer
 from mailproto.services import SERVICES, Protocol
+from tests.embedded.crowd import allow_files, meet
 
 NAME, PASSWORD = "ann", "secret"
 PLAIN_AND_TLS = ("smtp", "submissions", "pop3", "pop3s", "imap", "imaps")
@@ -39,12 +39,6 @@ def options() -> argparse.Namespace:
     parser.add_argument("--idle", metavar="SERVICE", help=argparse.SUPPRESS)
     parser.add_argument("--clients", nargs=3, help=argparse.SUPPRESS)
     return parser.parse_args()
-
-
-def allow_files(count: int) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < count:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
 # -- idle connections --------------------------------------------------------------
@@ -106,19 +100,7 @@ def with_clients(arguments: list[str], count: int) -> int:
         return resident()
 
 
-# -- a crowd -----------------------------------------------------------------------
-
-
-def measure_crowd(path: Path | None, clients: int, messages: int) -> dict[str, float]:
-    """Seconds of the whole, and how many messages were lost and doubled."""
-    with MailServer(cleartext=True, path=path) as server:
-        for user in range(clients):
-            server.add_user(str(user), PASSWORD)
-        ports = [server.ports[name] for name in ("smtp", "pop3", "imap")]
-        numbers = map(str, (*ports, clients, messages))
-        command = [sys.executable, "-m", "tests.embedded.crowd", server.host, *numbers]
-        told: dict[str, float] = json.loads(subprocess.check_output(command))
-    return told
+# -- a start -----------------------------------------------------------------------
 
 
 def measure_start() -> float:
@@ -134,7 +116,8 @@ def measure_start() -> float:
 def main() -> int:
     chosen = options()
     count, messages = chosen.connections, chosen.messages
-    allow_files(4 * count + 100)
+    if not allow_files(4 * count + 100):
+        sys.exit(f"{4 * count + 100} files cannot be open at once here")
     if chosen.clients:
         service, port, ca_file = chosen.clients
         asyncio.run(be_idle(service, int(port), ca_file, count))
@@ -154,7 +137,8 @@ def main() -> int:
     print(f"{count} clients send and fetch {messages} messages each, seconds:")
     with tempfile.TemporaryDirectory() as directory:
         for where, path in (("memory", None), ("a file", Path(directory, "mail.db"))):
-            told = measure_crowd(path, count, messages)
+            with MailServer(path=path, cleartext=True) as server:
+                told = meet(server, count, messages)
             wrong += told["lost"] + told["doubled"]
             print(f"  in {where}: send {told['send']:.1f}, fetch {told['fetch']:.1f}")
     return bool(wrong)

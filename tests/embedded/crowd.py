@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 
 from mailproto import Security, imap, pop3, smtp
 from mailproto.asyncio import connect
+from mailproto.embedded import MailServer
 
 PASSWORD = "secret"
 FILES = 4096  # that a server and its crowd may each have open
@@ -110,6 +112,21 @@ def allow_files(count: int) -> bool:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
         return most == count
     return True
+
+
+def meet(
+    server: MailServer, clients: int, messages: int, timeout: float | None = None
+) -> dict[str, float]:
+    """Let a crowd at *server*, which takes passwords in the clear: what it prints."""
+    for user in range(clients):
+        server.add_user(str(user), PASSWORD)
+    ports = [server.ports[name] for name in ("smtp", "pop3", "imap")]
+    numbers = map(str, (*ports, clients, messages))
+    command = [sys.executable, "-m", "tests.embedded.crowd", server.host, *numbers]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+    assert done.returncode == 0, done.stderr
+    told: dict[str, float] = json.loads(done.stdout)
+    return told
 
 
 if __name__ == "__main__":

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from mailproto.embedded import MailServer
-from tests.embedded.crowd import FILES, PASSWORD, allow_files
+from tests.embedded.crowd import FILES, allow_files, meet
 
 
 @pytest.mark.parametrize(
@@ -23,13 +20,6 @@ def test_a_crowd_gets_all_that_it_sent(
         pytest.skip(f"less than {FILES} files may be open here")
     path = tmp_path / "mail.db" if on_disk else None
     with MailServer(path=path, cleartext=True) as server:
-        for user in range(clients):
-            server.add_user(str(user), PASSWORD)
-        ports = [server.ports[name] for name in ("smtp", "pop3", "imap")]
-        numbers = map(str, (*ports, clients, messages))
-        command = [sys.executable, "-m", "tests.embedded.crowd", server.host, *numbers]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=110)
-        assert done.returncode == 0, done.stderr
-        told = json.loads(done.stdout)
+        told = meet(server, clients, messages, timeout=110)
         assert (told["lost"], told["doubled"]) == (0, 0)
         assert len({message.data for message in server.messages}) == clients * messages
