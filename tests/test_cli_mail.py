@@ -40,16 +40,26 @@ def url(server: MailServer, service: str, name: str = "ann@") -> str:
     return f"{service}://{name}localhost:{server.ports[service]}"
 
 
+def run(
+    command: str,
+    server: MailServer,
+    capsys: pytest.CaptureFixture[str],
+    *arguments: str,
+) -> tuple[int, str, str]:
+    """The exit status of *command*, and what it says: never the password."""
+    status = main([command, *arguments, "--cafile", str(server.ca_file)])
+    captured = capsys.readouterr()
+    assert "s3cret" not in captured.out + captured.err
+    return status, captured.out, captured.err
+
+
 # -- send ----------------------------------------------------------------------------
 
 
 def send(
     server: MailServer, capsys: pytest.CaptureFixture[str], *arguments: str
 ) -> tuple[int, str, str]:
-    status = main(["send", *arguments, "--cafile", str(server.ca_file)])
-    captured = capsys.readouterr()
-    assert "s3cret" not in captured.out + captured.err
-    return status, captured.out, captured.err
+    return run("send", server, capsys, *arguments)
 
 
 @pytest.fixture
@@ -172,10 +182,7 @@ def test_recipients_that_were_not_tried_are_told(
 def fetch(
     server: MailServer, capsys: pytest.CaptureFixture[str], *arguments: str
 ) -> tuple[int, str, str]:
-    status = main(["fetch", *arguments, "--cafile", str(server.ca_file)])
-    captured = capsys.readouterr()
-    assert "s3cret" not in captured.out + captured.err
-    return status, captured.out, captured.err
+    return run("fetch", server, capsys, *arguments)
 
 
 def stored(directory: Path) -> dict[str, list[bytes]]:

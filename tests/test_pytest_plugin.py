@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["pytester"]
+from tests.test_readme import ROOT, blocks
 
-ROOT = Path(__file__).parent.parent
-BLOCK = re.compile(r"^```python\n(.*?)^```$", re.S | re.M)
+pytest_plugins = ["pytester"]
 
 
 @pytest.fixture
@@ -24,8 +22,8 @@ def started(pytester: pytest.Pytester) -> pytest.Pytester:
 def test_the_tests_of_the_docs_pass(
     started: pytest.Pytester, page: str, tests: int
 ) -> None:
-    blocks = BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
-    code = [block for block in blocks if re.search(r"^def test_", block, re.M)]
+    found = blocks(ROOT / page)
+    code = [block for block in found if re.search(r"^def test_", block, re.M)]
     started.makepyfile("\n".join(code))
     started.runpytest_subprocess().assert_outcomes(passed=tests)
 
