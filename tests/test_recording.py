@@ -198,7 +198,7 @@ def test_memory_has_a_bound() -> None:
     assert text.startswith("S: 220 a\n")
     assert "octets were not kept\n" in text
     assert "C: QUIT\n" in text
-    assert "# ... 91810 octets more" in text or "XXX" not in text
+    assert "XXX" not in text  # a line of 8192 is more than the end may have
 
 
 def test_commands_without_answers_have_a_bound() -> None:
